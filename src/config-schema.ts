@@ -1,0 +1,251 @@
+// What may be set in penstock.yaml, with its defaults and the words for what would be right. Every message
+// reads on after "found X, ". Durations become milliseconds, sizes bytes, addresses { host, port }; relative
+// paths are made absolute by config.ts. What this version cannot do yet is refused here, in words. pure.
+import { z } from 'zod';
+import { parseDuration, parseSize } from './ops/quantities.ts';
+
+/** The configuration of an empty file, in the form in which people write it. */
+export const configDefaults = {
+  hosts: [],
+  dataDir: './data',
+  certsDir: './certs',
+  listeners: [
+    { address: '0.0.0.0:1935', accept: ['rtmps', 'rtmpe', 'rtmpte'] },
+    { address: '0.0.0.0:8443', accept: ['rtmps', 'rtmpts', 'https'] },
+  ],
+  trustedProxies: [],
+  tls: { minVersion: 'TLSv1.2', certificate: 'self-signed', clientAuth: 'none' },
+  acme: {
+    directoryUrl: 'https://acme-v02.api.letsencrypt.org/directory',
+    email: null,
+    challenge: 'tls-alpn-01',
+    caFile: null,
+  },
+  store: 'sqlite',
+  recorder: {
+    directory: null,
+    segment: { maxDuration: null, maxSize: null },
+    reconnectWindow: '30s',
+    flushInterval: '250ms',
+    syncInterval: '5s',
+    minFreeSpace: '1GiB',
+    retention: { maxAge: null, maxTotalSize: null },
+  },
+  ingestLatency: '100ms',
+  limits: {
+    connections: 10_000,
+    connectionsPerAddress: 64,
+    handshakes: 1000,
+    handshakesPerAddress: 200,
+    handshakeTimeout: '10s',
+    commandTimeout: '15s',
+    idleTimeout: '30s',
+    messageSize: '8MiB',
+  },
+  log: { level: 'info', format: null },
+} as const;
+
+const doors = ['rtmp', 'rtmps', 'rtmpe', 'rtmpt', 'rtmpts', 'rtmpte', 'https', 'http'] as const;
+
+// A timer cannot wait longer than 24.8 days, and nobody who waits a day for a handshake means it.
+const longestTimer = '24h';
+const longestAge = '36500d';
+const largestSize = '1000TiB';
+
+const flag = (list: readonly string[]) => `expected ${list.slice(0, -1).join(', ')} or ${list.at(-1)}`;
+const choice = <const T extends readonly [string, ...string[]]>(list: T) =>
+  z.enum(list, { error: flag(list) });
+const block = <T extends z.core.$ZodShape>(shape: T) =>
+  z.strictObject(shape, { error: `expected a block of settings: ${Object.keys(shape).join(', ')}` });
+const text = (what: string) => z.string({ error: `expected ${what}` }).min(1, { error: `expected ${what}` });
+const count = (most: number) => {
+  const error = `expected a whole number from 1 to ${most}`;
+  return z.int({ error }).min(1, { error }).max(most, { error });
+};
+
+function duration(least: string, most: string) {
+  return quantity('a duration such as 250ms, 30s or 8h', parseDuration, least, most);
+}
+
+function size(least: string, most = largestSize) {
+  return quantity('a size such as 64KiB, 8MiB or 1GiB', parseSize, least, most);
+}
+
+function quantity(what: string, parse: (text: string) => number | undefined, least: string, most: string) {
+  const error = `expected ${what}, from ${least} to ${most}`;
+  const [lower, upper] = [parse(least) ?? 0, parse(most) ?? 0];
+  return z.union([z.string(), z.number()], { error }).transform((written, context) => {
+    const amount = parse(String(written));
+    if (amount !== undefined && amount >= lower && amount <= upper) return amount;
+    context.addIssue({ code: 'custom', message: error });
+    return z.NEVER;
+  });
+}
+
+const addressForm = 'expected ADDRESS:PORT such as 0.0.0.0:1935 or [::]:1935';
+const address = z.string({ error: addressForm }).transform((written, context) => {
+  const parsed = parseAddress(written);
+  if (parsed !== undefined) return parsed;
+  context.addIssue({ code: 'custom', message: addressForm });
+  return z.NEVER;
+});
+
+const listener = block({
+  /** Where to listen; port 0 lets the system choose. */
+  address,
+  /** The doors that are open here, by the names of the table in docs/configuration.md. */
+  accept: z
+    .array(choice(doors), { error: 'expected a list such as [rtmps, https]' })
+    .min(1, { error: `expected at least one of ${doors.join(', ')}` }),
+});
+
+const listeners = z
+  .array(listener, { error: 'expected a list of { address, accept }' })
+  .min(1, { error: 'expected at least one { address, accept }' })
+  .superRefine((list, context) => {
+    const seen = new Set<string>();
+    for (const [index, { address: at }] of list.entries()) {
+      const name = `${at.host} ${at.port}`;
+      if (at.port !== 0 && seen.has(name)) {
+        context.addIssue({ code: 'custom', path: [index, 'address'], message: 'but it is listed twice' });
+      }
+      seen.add(name);
+    }
+  });
+
+const certificateForms = 'expected self-signed, { cert: FILE, key: FILE } or a list of such pairs';
+const pair = z.strictObject({ cert: text('a file'), key: text('a file') });
+const certificate = z.union([z.enum(['self-signed', 'acme']), pair, z.array(pair).min(1)], {
+  error: certificateForms,
+});
+
+const publicName = 'expected a host name such as ingest.example.com, without a port or rtmps://';
+
+export const configSchema = block({
+  /** Public names; the first one is shown in encoder settings. Lower case. */
+  hosts: z.array(z.union([z.hostname(), z.ipv4(), z.ipv6()], { error: publicName }).transform(lowerCase), {
+    error: 'expected a list such as [ingest.example.com]',
+  }),
+  /** Database, secrets and, unless told otherwise, recordings. An absolute path. */
+  dataDir: text('a folder'),
+  /** Certificates and their private keys. An absolute path. */
+  certsDir: text('a folder'),
+  listeners,
+  /** Addresses whose PROXY protocol header is believed. Empty in this version. */
+  trustedProxies: z
+    .array(z.string(), { error: 'expected a list' })
+    .max(0, { error: 'but the PROXY protocol is not available in this version' }),
+  tls: block({
+    minVersion: choice(['TLSv1.2', 'TLSv1.3']),
+    /** `self-signed`, or PEM files by absolute paths, chosen by server name. */
+    certificate: certificate.transform((chosen, context) => {
+      if (chosen === 'self-signed') return chosen;
+      if (chosen !== 'acme') return Array.isArray(chosen) ? chosen : [chosen];
+      const message =
+        'but ACME is not available in this version; use self-signed or { cert: FILE, key: FILE }';
+      context.addIssue({ code: 'custom', message });
+      return z.NEVER;
+    }),
+    clientAuth: choice(['none', 'optional', 'required']).refine((chosen) => chosen === 'none', {
+      error: 'but client certificates are not available in this version; use none',
+    }),
+  }),
+  /** Read by nobody until `tls.certificate: acme` is available. */
+  acme: block({
+    directoryUrl: z.url({ protocol: /^https$/, error: 'expected an https:// address' }),
+    email: z.email({ error: 'expected an e-mail address' }).nullable(),
+    challenge: choice(['tls-alpn-01', 'http-01', 'dns-01']),
+    caFile: text('a PEM file').nullable(),
+  }),
+  store: text('sqlite').superRefine((chosen, context) => {
+    if (chosen === 'sqlite') return;
+    const postgres = /^postgres(?:ql)?:/.test(chosen);
+    const message = postgres
+      ? 'but PostgreSQL is not available in this version; use sqlite'
+      : 'expected sqlite';
+    context.addIssue({ code: 'custom', message });
+  }),
+  recorder: block({
+    /** An absolute path. */
+    directory: text('a folder').nullable(),
+    /** A recording that grows beyond either goes on in a new file. */
+    segment: block({
+      maxDuration: duration('1s', longestAge).nullable(),
+      maxSize: size('1MiB').nullable(),
+    }),
+    /** An unclean drop that comes back within it continues the same recording; 0 = never. */
+    reconnectWindow: duration('0', longestTimer),
+    /** At most this much is lost when the process is killed. */
+    flushInterval: duration('10ms', '60s'),
+    /** At most this much is lost at a power cut. */
+    syncInterval: duration('100ms', '1h'),
+    /** Bytes that recording never uses up on its volume. */
+    minFreeSpace: size('0'),
+    retention: block({
+      maxAge: duration('1m', longestAge).nullable(),
+      maxTotalSize: size('1MiB').nullable(),
+    }),
+  }),
+  /** Reads of publishing connections are gathered this long (PERFORMANCE 3.3); 0 = read at once. */
+  ingestLatency: duration('0', '1s'),
+  limits: block({
+    /** Connections at one time, whatever their state. */
+    connections: count(1_000_000),
+    /** Connections at one time from one address (IPv6: from one /64). */
+    connectionsPerAddress: count(1_000_000),
+    /** Connections at one time whose TLS or RTMP handshake is not finished. */
+    handshakes: count(1_000_000),
+    /** The same from one address (IPv6: from one /64). */
+    handshakesPerAddress: count(1_000_000),
+    /** From accept to the end of the RTMP handshake, TLS included, whatever bytes come. */
+    handshakeTimeout: duration('1ms', longestTimer),
+    /** From the end of the handshake to a publish or play. */
+    commandTimeout: duration('1ms', longestTimer),
+    /** A publisher that sends nothing for so long is closed. */
+    idleTimeout: duration('1ms', longestTimer),
+    /** One message after the key check; before it 64 KiB hold. The wire knows no more than 16 MiB - 1. */
+    messageSize: size('64KiB', '16777215'),
+  }),
+  log: block({
+    level: choice(['debug', 'info', 'warn', 'error']),
+    /** null: pretty on a terminal, else json. */
+    format: choice(['pretty', 'json']).nullable(),
+  }),
+});
+
+/** Keys of the block at `path`, list items counting as 0; none where a single value stands. */
+export function configKeysAt(path: readonly PropertyKey[]): readonly string[] {
+  let schemas: readonly z.core.$ZodType[] = [configSchema];
+  for (const segment of path) schemas = schemas.flatMap((schema) => childrenOf(schema, segment));
+  return schemas.flatMap(unwrapped).flatMap((schema) => {
+    return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
+  });
+}
+
+function childrenOf(schema: z.core.$ZodType, segment: PropertyKey): readonly z.core.$ZodType[] {
+  return unwrapped(schema).flatMap((inner): readonly z.core.$ZodType[] => {
+    if (inner instanceof z.ZodArray) return typeof segment === 'number' ? [inner.element] : [];
+    if (!(inner instanceof z.ZodObject)) return [];
+    const shape: Readonly<Record<PropertyKey, z.core.$ZodType>> = inner.shape;
+    return Object.hasOwn(shape, segment) && shape[segment] ? [shape[segment]] : [];
+  });
+}
+
+function unwrapped(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap(unwrapped);
+  if (schema instanceof z.ZodNullable) return unwrapped(schema.unwrap());
+  if (schema instanceof z.ZodPipe) return unwrapped(schema.in);
+  return [schema];
+}
+
+function parseAddress(written: string): { readonly host: string; readonly port: number } | undefined {
+  const match = /^(?:\[([^[\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(written);
+  const port = Number(match?.[3]);
+  const host = match?.[1] ?? match?.[2] ?? '';
+  const hostForm = match?.[1] === undefined ? z.union([z.ipv4(), z.hostname()]) : z.ipv6();
+  return port <= 65_535 && hostForm.safeParse(host).success ? { host, port } : undefined;
+}
+
+function lowerCase(name: string): string {
+  return name.toLowerCase();
+}
