@@ -1,0 +1,119 @@
+// How the database file comes to its present shape: numbered steps, forward only, each written once and never
+// edited after a release. `user_version` in the file's header counts the steps done.
+import { SetupError } from '../errors.ts';
+
+/** The three calls of a database connection that migrating needs. */
+export interface MigratableDatabase {
+  run(sql: string): void;
+  readVersion(): number;
+}
+
+/**
+ * Brings the file up to date. Two processes may start at once: the write lock is taken before the version is
+ * read again, so each step happens once, and all of them or none.
+ * Throws SetupError STORE_UNUSABLE when the file was written by a newer version of this program.
+ */
+export function migrate(database: MigratableDatabase, steps: readonly string[] = migrations): void {
+  if (isCurrent(database.readVersion(), steps.length)) return;
+  database.run('BEGIN IMMEDIATE');
+  try {
+    const version = database.readVersion();
+    if (!isCurrent(version, steps.length)) {
+      for (const step of steps.slice(version)) database.run(step);
+      database.run(`PRAGMA user_version = ${steps.length}`);
+    }
+    database.run('COMMIT');
+  } catch (error) {
+    database.run('ROLLBACK');
+    throw error;
+  }
+}
+
+function isCurrent(version: number, newest: number): boolean {
+  if (version > newest) {
+    throw new SetupError(
+      'STORE_UNUSABLE',
+      `The database is at version ${version}, this program knows versions up to ${newest}.`,
+      {
+        hint: 'Run the newer version of Penstock that wrote it, or restore the backup made before the upgrade.',
+      },
+    );
+  }
+  return version === newest;
+}
+
+const migrations: readonly string[] = [
+  `
+  CREATE TABLE stream_keys (
+    id                TEXT PRIMARY KEY,
+    stream            TEXT NOT NULL,
+    role              TEXT NOT NULL,
+    digest            TEXT NOT NULL,
+    pepper_version    INTEGER NOT NULL,
+    created_at        INTEGER NOT NULL,
+    not_before        INTEGER,
+    expires_at        INTEGER,
+    allow             TEXT NOT NULL DEFAULT '[]',
+    require           TEXT NOT NULL DEFAULT 'any',
+    max_bitrate       INTEGER,
+    max_session_ms    INTEGER,
+    note              TEXT,
+    state             TEXT NOT NULL DEFAULT 'active',
+    last_used_at      INTEGER,
+    last_used_from    TEXT,
+    last_used_encoder TEXT,
+    last_used_door    TEXT
+  ) STRICT;
+
+  CREATE TABLE api_tokens (
+    id             TEXT PRIMARY KEY,
+    digest         TEXT NOT NULL,
+    pepper_version INTEGER NOT NULL,
+    scopes         TEXT NOT NULL,
+    note           TEXT,
+    created_at     INTEGER NOT NULL,
+    expires_at     INTEGER,
+    revoked_at     INTEGER,
+    last_used_at   INTEGER
+  ) STRICT;
+
+  -- key_id is no foreign key: a recording found on disk outlives what the database knew about its key.
+  CREATE TABLE recordings (
+    id          TEXT PRIMARY KEY,
+    stream      TEXT NOT NULL,
+    key_id      TEXT,
+    state       TEXT NOT NULL,
+    started_at  INTEGER NOT NULL,
+    ended_at    INTEGER,
+    duration_ms INTEGER,
+    bytes       INTEGER,
+    sha256      TEXT,
+    path        TEXT NOT NULL UNIQUE
+  ) STRICT;
+  CREATE INDEX recordings_by_start ON recordings (started_at, id);
+  CREATE INDEX recordings_by_stream ON recordings (stream, started_at);
+
+  CREATE TABLE live_sessions (
+    session_id  TEXT PRIMARY KEY,
+    server_id   TEXT NOT NULL,
+    stream      TEXT NOT NULL,
+    key_id      TEXT NOT NULL,
+    door        TEXT NOT NULL,
+    remote      TEXT NOT NULL,
+    encoder     TEXT NOT NULL,
+    since       INTEGER NOT NULL,
+    video_codec TEXT,
+    audio_codec TEXT,
+    bitrate     INTEGER,
+    updated_at  INTEGER NOT NULL
+  ) STRICT;
+
+  -- AUTOINCREMENT: a number is never given twice, even after old rows were pruned.
+  CREATE TABLE changes (
+    seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+    topic   TEXT NOT NULL,
+    subject TEXT NOT NULL,
+    at      INTEGER NOT NULL
+  ) STRICT;
+  `,
+];

@@ -1,0 +1,89 @@
+// The tables as kysely sees them, one interface a table; migrations.ts makes them. All times are integer
+// milliseconds since the Unix epoch; lists are JSON arrays. pure (types only).
+import type { Generated } from 'kysely';
+
+export interface Schema {
+  stream_keys: StreamKeyTable;
+  api_tokens: ApiTokenTable;
+  recordings: RecordingTable;
+  live_sessions: LiveSessionTable;
+  changes: ChangeTable;
+}
+
+export interface StreamKeyTable {
+  id: string;
+  stream: string;
+  role: 'publish' | 'play';
+  /** HMAC-SHA-256 in hex; never the key itself. */
+  digest: string;
+  pepper_version: number;
+  created_at: number;
+  not_before: number | null;
+  expires_at: number | null;
+  /** JSON array of address blocks; empty = from anywhere. */
+  allow: string;
+  require: 'any' | 'tls';
+  /** Bits per second. */
+  max_bitrate: number | null;
+  max_session_ms: number | null;
+  note: string | null;
+  state: 'active' | 'disabled' | 'revoked';
+  last_used_at: number | null;
+  last_used_from: string | null;
+  last_used_encoder: string | null;
+  last_used_door: string | null;
+}
+
+export interface ApiTokenTable {
+  id: string;
+  /** HMAC-SHA-256 in hex; never the token itself. */
+  digest: string;
+  pepper_version: number;
+  /** JSON array. */
+  scopes: string;
+  note: string | null;
+  created_at: number;
+  expires_at: number | null;
+  revoked_at: number | null;
+  last_used_at: number | null;
+}
+
+export interface RecordingTable {
+  id: string;
+  stream: string;
+  key_id: string | null;
+  state: 'recording' | 'complete' | 'recovered';
+  started_at: number;
+  ended_at: number | null;
+  duration_ms: number | null;
+  bytes: number | null;
+  /** Hex. */
+  sha256: string | null;
+  /** Relative to the recordings folder, with forward slashes. */
+  path: string;
+}
+
+export interface LiveSessionTable {
+  session_id: string;
+  /** One run of one server process. */
+  server_id: string;
+  stream: string;
+  key_id: string;
+  door: string;
+  remote: string;
+  encoder: string;
+  since: number;
+  video_codec: string | null;
+  audio_codec: string | null;
+  /** Bits per second. */
+  bitrate: number | null;
+  /** Heartbeat of the server; an old one means that the server is gone. */
+  updated_at: number;
+}
+
+export interface ChangeTable {
+  seq: Generated<number>;
+  topic: string;
+  subject: string;
+  at: number;
+}
