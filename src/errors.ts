@@ -66,6 +66,8 @@ export const setupErrors = {
   DATA_FOLDER_UNUSABLE: 'The data folder cannot be created, read or written.',
   STORE_UNUSABLE: 'The database is damaged, too new or cannot be opened.',
   SECRET_FILE_UNUSABLE: 'A secret file is unreadable, damaged or readable by others.',
+  CERTIFICATE_FILE_UNUSABLE:
+    'A certificate file named in the configuration cannot be used; the message names the file and the reason.',
   RUNTIME_TOO_OLD: 'The Node.js runtime or its SQLite is older than required.',
   ARGUMENT_INVALID: 'A command-line argument is missing or wrong.',
   NOT_FOUND: 'What the command names does not exist.',

@@ -1,0 +1,190 @@
+// Holds the certificates that are served, and keeps them fresh: loaded at start, looked at again every day,
+// chosen by server name. A look that fails changes nothing: what was served before is served on, and the log
+// says so. Never waits for the network. Leaves out ACME, which is not offered yet.
+import { createSecureContext, type SecureContext } from 'node:tls';
+import { ApplianceError, ResourceError, SetupError } from '../errors.ts';
+import type { CancelTimer, Clock } from '../ops/clock.ts';
+import type { Component } from '../ops/component.ts';
+import type { Log } from '../ops/log.ts';
+import type { Random } from '../ops/random.ts';
+import { chooseByName, parseCertificateName } from './certificate-name.ts';
+import type { CertificateBundle, CertificateKind, CertificateSource } from './certificate-source.ts';
+import { leafNames } from './development-authority.ts';
+import { DevelopmentSource } from './development-source.ts';
+import { FileSource, type CertificateFiles } from './file-source.ts';
+import { tlsSuites } from './tls-policy.ts';
+
+export interface CertificateOptions {
+  readonly certificate: 'self-signed' | 'acme' | CertificateFiles | readonly CertificateFiles[];
+  /** Public names of this installation: DNS names or IP addresses. */
+  readonly hosts: readonly string[];
+  /** Folder of the development authority. */
+  readonly certsDir: string;
+}
+
+export interface CertificateKeeperParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What this machine calls itself. */
+  readonly machineName: string;
+}
+
+const day = 86_400_000;
+/** From here on the log reminds the operator every day. */
+const reminderTime = 14 * day;
+
+export class CertificateKeeper implements Component {
+  readonly #source: CertificateSource;
+  readonly #parts: CertificateKeeperParts;
+  readonly #listeners = new Set<() => void>();
+  #served: readonly { readonly bundle: CertificateBundle; readonly context: SecureContext }[] = [];
+  #cancel: CancelTimer | undefined;
+  #looking: Promise<void> | undefined;
+
+  /** Throws a SetupError when the options ask for what there is not. */
+  constructor(options: CertificateOptions, parts: CertificateKeeperParts) {
+    this.#source = sourceOf(options, parts);
+    this.#parts = parts;
+  }
+
+  get kind(): CertificateKind {
+    return this.#source.kind;
+  }
+
+  /** The file of the default certificate. */
+  get certificateFile(): string {
+    return this.#source.certificateFile;
+  }
+
+  /** What clients have to trust; undefined when that is for the operator to know. */
+  get caFile(): string | undefined {
+    return this.#source.authorityFile;
+  }
+
+  /** Every name that is answered with a certificate that carries it. */
+  get names(): readonly string[] {
+    return [...new Set(this.#served.flatMap(({ bundle }) => bundle.names))];
+  }
+
+  /** Throws a SetupError or ResourceError when there is nothing to serve. */
+  async start(): Promise<void> {
+    await this.#load();
+    this.#cancel = this.#parts.clock.every(day, () => {
+      this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.#cancel?.();
+    this.#cancel = undefined;
+    await this.#looking;
+  }
+
+  /** For a client without a server name, or with a foreign one: the default certificate. */
+  contextFor(serverName: string | undefined): SecureContext {
+    return this.#choose(serverName).context;
+  }
+
+  /** The same choice, as PEM: what `tls.createServer` and `setSecureContext` take. */
+  bundleFor(serverName: string | undefined): CertificateBundle {
+    return this.#choose(serverName).bundle;
+  }
+
+  /** Calls back when other certificates are served than before; returns how to stop that. */
+  onRenewed(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  #choose(serverName: string | undefined): { bundle: CertificateBundle; context: SecureContext } {
+    const index = chooseByName(
+      this.#served.map(({ bundle }) => bundle.names),
+      serverName,
+    );
+    const chosen = this.#served[index];
+    if (chosen === undefined) throw new Error('the certificate keeper was not started');
+    return chosen;
+  }
+
+  /** The daily look: nothing it meets may stop the appliance. */
+  async #look(): Promise<void> {
+    try {
+      await this.#load();
+    } catch (error) {
+      const known = error instanceof ApplianceError;
+      this.#parts.log.error('certificate.failed', {
+        code: known ? error.code : undefined,
+        message: error instanceof Error ? error.message : String(error),
+        hint: known ? error.hint : undefined,
+        bug: known ? undefined : true,
+      });
+      this.#remind();
+    }
+  }
+
+  async #load(): Promise<void> {
+    const bundles = await this.#source.load();
+    const before = this.#served.map(({ bundle }) => bundle.chainPem).join('');
+    if (bundles.map(({ chainPem }) => chainPem).join('') !== before) {
+      this.#served = bundles.map((bundle) => ({ bundle, context: contextOf(bundle) }));
+      if (before !== '') for (const listener of this.#listeners) listener();
+    }
+    this.#remind();
+  }
+
+  #remind(): void {
+    const now = this.#parts.clock.now();
+    for (const { bundle } of this.#served) {
+      const until = new Date(bundle.notAfter).toISOString();
+      if (bundle.notAfter <= now || bundle.notBefore > now) {
+        // Served all the same: encoders that do not check go on, and the others are told the truth.
+        const error = new ResourceError(
+          'CERTIFICATE_UNUSABLE',
+          bundle.notAfter <= now
+            ? `the certificate in ${bundle.file} expired at ${until}`
+            : `the certificate in ${bundle.file} is not valid before ${new Date(bundle.notBefore).toISOString()}`,
+          {
+            hint: 'replace the file with a valid certificate, and check that the clock of this machine is right',
+          },
+        );
+        this.#parts.log.error('certificate.expired', {
+          code: error.code,
+          message: error.message,
+          hint: error.hint,
+        });
+      } else if (bundle.notAfter - now < reminderTime) {
+        this.#parts.log.warn('certificate.nearly-expired', { file: bundle.file, until });
+      }
+    }
+  }
+}
+
+function contextOf({ chainPem, keyPem }: CertificateBundle): SecureContext {
+  return createSecureContext({ ...tlsSuites, cert: chainPem, key: keyPem.reveal() });
+}
+
+function sourceOf(options: CertificateOptions, parts: CertificateKeeperParts): CertificateSource {
+  const { certificate, hosts, certsDir } = options;
+  if (certificate === 'acme') {
+    throw new SetupError('CONFIG_INVALID', 'tls.certificate: acme is not offered yet', {
+      hint: 'use self-signed, or { cert: FILE, key: FILE } with a certificate from elsewhere',
+    });
+  }
+  if (certificate !== 'self-signed') {
+    const [first, ...others] = 'cert' in certificate ? [certificate] : certificate;
+    if (first === undefined) {
+      throw new SetupError('CONFIG_INVALID', 'tls.certificate is an empty list', {
+        hint: 'name at least one pair { cert: FILE, key: FILE }, or use self-signed',
+      });
+    }
+    return new FileSource([first, ...others]);
+  }
+  for (const host of hosts) {
+    if (parseCertificateName(host) !== undefined) continue;
+    throw new SetupError('CONFIG_INVALID', `hosts: ${JSON.stringify(host)} is no DNS name or IP address`, {
+      hint: 'write names such as ingest.example.com, without scheme, port or path',
+    });
+  }
+  return new DevelopmentSource(certsDir, leafNames(parts.machineName, hosts), parts);
+}

@@ -1,0 +1,135 @@
+import { X509Certificate } from 'node:crypto';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { CertificateKeeper, type CertificateOptions } from '../../src/certificates/certificate-keeper.ts';
+import { systemRandom } from '../../src/ops/random.ts';
+import { makeIssuer, makeKey, makeLeaf, writePair } from '../support/certificate-files.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const day = 86_400_000;
+
+function keeperOf(options: Partial<CertificateOptions> = {}) {
+  const clock = new FakeClock();
+  const log = new RecordedLog();
+  const certsDir = options.certsDir ?? temporaryFolder();
+  const keeper = new CertificateKeeper(
+    { certificate: 'self-signed', hosts: [], ...options, certsDir },
+    { clock, log, random: systemRandom, machineName: 'studio' },
+  );
+  return { keeper, clock, log, certsDir };
+}
+
+/** One day passes, and the look that it brings. */
+async function nextLook({ keeper, clock }: ReturnType<typeof keeperOf>, days = 1): Promise<void> {
+  clock.advance(days * day);
+  await keeper.stop();
+  await keeper.start();
+}
+
+describe('the certificate keeper', () => {
+  it('knows its names and files, and serves only after its start', async () => {
+    const { keeper, certsDir, clock } = keeperOf({ hosts: ['ingest.example.com'] });
+    expect(() => keeper.contextFor(undefined)).toThrow('not started');
+    await keeper.start();
+    expect(keeper.kind).toBe('development');
+    expect(keeper.names).toEqual(['ingest.example.com', 'localhost', '127.0.0.1', '::1', 'studio']);
+    expect(keeper.certificateFile).toBe(join(certsDir, 'development/leaf.pem'));
+    expect(keeper.caFile).toBe(join(certsDir, 'development/ca.pem'));
+    expect(keeper.contextFor('ingest.example.com')).toBe(keeper.contextFor(undefined));
+    await keeper.stop();
+    await keeper.stop();
+    expect(clock.timers).toBe(0);
+  });
+
+  it('looks every day and renews while it runs', async () => {
+    const { keeper, clock, log, certsDir } = keeperOf();
+    await keeper.start();
+    const renewed = new Promise<void>((resolve) => keeper.onRenewed(resolve));
+    const before = keeper.contextFor(undefined);
+    clock.advance(365 * day); // 365 looks at once: one does the work
+    await keeper.stop();
+    expect(keeper.contextFor(undefined)).toBe(before);
+    await keeper.start();
+    clock.advance(3 * day);
+    await renewed;
+    await keeper.stop();
+    expect(log.events).toContain('certificate.issued');
+    expect(keeper.contextFor(undefined)).not.toBe(before);
+    const leaf = new X509Certificate(readFileSync(join(certsDir, 'development/leaf.pem')));
+    expect(Date.parse(leaf.validTo)).toBe(keeper.bundleFor(undefined).notAfter);
+    expect(Date.parse(leaf.validTo) - clock.now()).toBeGreaterThan(395 * day);
+  });
+
+  it('serves on what it has when a look fails, and says so', async () => {
+    const folder = temporaryFolder();
+    const setup = keeperOf({ certificate: { cert: join(folder, 'a.pem'), key: join(folder, 'a.key') } });
+    const now = setup.clock.now();
+    const issuer = makeIssuer('Test root', now);
+    const first = makeLeaf(issuer, ['a.example'], { notBefore: now, notAfter: now + 90 * day });
+    const files = writePair(folder, 'a', first.pem, first.keyPem);
+    const { keeper, clock, log } = setup;
+    await keeper.start();
+    const served = keeper.contextFor(undefined);
+    let renewals = 0;
+    keeper.onRenewed(() => (renewals += 1));
+
+    writeFileSync(files.key, makeKey()); // half of a renewal
+    clock.advance(day);
+    await keeper.stop();
+    expect(keeper.contextFor(undefined)).toBe(served);
+    expect(log.of('certificate.failed')).toMatchObject([
+      { code: 'CERTIFICATE_FILE_UNUSABLE', bug: undefined },
+    ]);
+
+    const second = makeLeaf(issuer, ['a.example', 'b.example'], {
+      notBefore: now,
+      notAfter: now + 180 * day,
+    });
+    writePair(folder, 'a', second.pem, second.keyPem);
+    await keeper.start();
+    expect(renewals).toBe(1);
+    expect(keeper.names).toEqual(['a.example', 'b.example']);
+    await keeper.stop();
+  });
+
+  it('reminds before the end of a file, complains after it, and serves all the same', async () => {
+    const folder = temporaryFolder();
+    const setup = keeperOf({ certificate: [{ cert: join(folder, 'a.pem'), key: join(folder, 'a.key') }] });
+    const now = setup.clock.now();
+    const life = { notBefore: now + day / 2, notAfter: now + 16 * day };
+    const leaf = makeLeaf(makeIssuer('Test root', now), ['a.example'], life);
+    writePair(folder, 'a', leaf.pem, leaf.keyPem);
+    await setup.keeper.start();
+    expect(setup.log.of('certificate.expired')).toMatchObject([
+      { message: expect.stringContaining('is not valid before') },
+    ]);
+    await nextLook(setup);
+    expect(setup.log.lines).toHaveLength(1);
+    await nextLook(setup, 2);
+    expect(setup.log.lines[1]).toMatchObject({ level: 'warn', event: 'certificate.nearly-expired' });
+    await nextLook(setup, 14);
+    expect(setup.log.lines.at(-1)).toMatchObject({
+      level: 'error',
+      event: 'certificate.expired',
+      fields: {
+        code: 'CERTIFICATE_UNUSABLE',
+        message: expect.stringContaining('expired at 2026-12-08'),
+        hint: expect.anything(),
+      },
+    });
+    expect(setup.keeper.contextFor('a.example')).toBeDefined();
+    await setup.keeper.stop();
+  });
+
+  it.each([
+    ['acme', { certificate: 'acme' }, /acme is not offered yet/],
+    ['no pair', { certificate: [] }, /empty list/],
+    ['a URL as host', { hosts: ['https://x.example'] }, /"https:\/\/x\.example" is no DNS name/],
+  ] as const)('refuses %s at once', (_, options, message) => {
+    expect(() => keeperOf(options)).toThrow(message);
+    expect(() => keeperOf(options)).toThrow(expect.objectContaining({ code: 'CONFIG_INVALID' }));
+  });
+});
