@@ -5,37 +5,37 @@
 export interface Peer {
   readonly address: string;
   readonly port: number;
-  /** TLS server name (SNI), when the client sent one. */
-  readonly serverName?: string;
 }
 
-/** How bytes arrive. The "e" of rtmpe is learnt later, from C0. */
-export type Carrier = 'rtmp' | 'rtmps' | 'rtmpt' | 'rtmpts';
+/** The ways in that carry RTMP, as a listener's `accept` names them. */
+export type RtmpDoor = 'rtmp' | 'rtmps' | 'rtmpe' | 'rtmpt' | 'rtmpts' | 'rtmpte';
 
 export interface Receiver {
   /** BORROWED: valid during this call only. */
   bytes(borrowed: Uint8Array): void;
-  /** The peer reads again after write() had answered false. */
-  drained(): void;
   /** Called exactly once, when nothing more will arrive; with the error if the connection broke. */
   end(error?: Error): void;
 }
 
 export interface Transport {
-  readonly carrier: Carrier;
+  readonly door: RtmpDoor;
   readonly peer: Peer;
-  /** TLS protocol version, such as `TLSv1.3`; undefined in the clear. */
-  readonly tlsVersion?: string;
+  /** True inside TLS. */
+  readonly tls: boolean;
+  /** Monotonic milliseconds at which the connection was accepted: deadlines run from here, TLS included. */
+  readonly acceptedAt: number;
+  /** Why this listener takes no stream through this door, in words that name a better one. */
+  readonly refusal?: string;
   /** Begins delivery, with what was read so far. */
   start(receiver: Receiver): void;
   /** Really stops reading the socket, so that TCP slows the peer down. */
   pause(): void;
   resume(): void;
-  /** Gathers reads of this connection (PERFORMANCE 3.3); 0 = read at once. */
-  pace(milliseconds: number): void;
-  /** False = buffered beyond the high-water mark; the receiver is told when drained. */
-  write(bytes: readonly Uint8Array[]): boolean;
-  /** Flushes what was written, then half-closes; destroys the socket when the peer does not follow in time. */
+  /** The peer has shown a good key: it no longer counts as a stranger, and its reads are gathered. */
+  admit(): void;
+  /** Sends in order. A peer that never reads is dropped when too much waits. */
+  write(bytes: readonly Uint8Array[]): void;
+  /** Flushes what was written, then half-closes; drops the connection when the peer does not follow in time. */
   close(): void;
   /** Drops the connection at once. */
   destroy(): void;

@@ -1,0 +1,395 @@
+// One RTMP NetConnection from the server's side, sans-IO: bytes in; events, tags and bytes out. Joins
+// handshake, chunk, amf and command. Takes no AMF3 values, shared objects or aggregates yet. pure.
+import type { AmfValue } from '../amf/amf-value.ts';
+import { type Message, MessageType } from '../chunk/message.ts';
+import { commandLimits } from '../command/command-limits.ts';
+import { type Command, readCommand, readDataMessage } from '../command/command-message.ts';
+import { connectResult, readConnect } from '../command/connect-command.ts';
+import {
+  peerBandwidthPayload,
+  readControlMessage,
+  uint32Payload,
+  UserControlEvent,
+} from '../command/control-message.ts';
+import { readPlay, readPublish } from '../command/publish-command.ts';
+import { type StatusCode, statusObject } from '../command/status.ts';
+import { ProtocolError } from '../errors.ts';
+import { roleOf } from '../flv/tag-role.ts';
+import { type Tag, TagType } from '../flv/tag.ts';
+import { ServerHandshake } from '../handshake/server-handshake.ts';
+import type { ConnectionEvent } from './connection-event.ts';
+import { type ConnectionState, checkAllowed, step } from './connection-state.ts';
+import { MessageInput } from './message-input.ts';
+import { MessageOutput } from './message-output.ts';
+import { PublicationClock } from './publication-clock.ts';
+import { RateBucket } from './rate-bucket.ts';
+
+/** Announced to every client: FFmpeg copies it, which cuts its chunk count by 500. WIRE 5. */
+const announcedChunkSize = 65_536;
+/** Bytes a peer may send before it must hear an Acknowledgement from us, and the other way round. */
+const acknowledgementWindow = 2_500_000;
+/** A window of a few bytes would buy an answer to every read; real ones are larger than this. */
+const smallestPeerWindow = 65_536;
+
+export interface ServerConnectionOptions {
+  /** So many bytes that nobody can guess. */
+  readonly random: (length: number) => Uint8Array;
+  /** Milliseconds since anything, for the time field of S1. */
+  readonly time: number;
+  /** Media and data of an accepted publication, at once. The tag and its body are BORROWED. */
+  readonly onTag: (streamId: number, tag: Tag) => void;
+}
+
+interface MessageStream {
+  publishing: boolean;
+  clock: PublicationClock;
+}
+
+interface PendingRequest {
+  readonly id: number;
+  readonly command: 'connect' | 'publish' | 'play';
+  readonly transactionId: number;
+  readonly streamId: number;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+export class ServerConnection {
+  readonly #onTag: (streamId: number, tag: Tag) => void;
+  readonly #input: MessageInput;
+  readonly #output = new MessageOutput();
+  readonly #streams = new Map<number, MessageStream>();
+  readonly #commandRate = new RateBucket(commandLimits.commandsPerSecond);
+  readonly #controlRate = new RateBucket(commandLimits.controlsPerSecond);
+  readonly #tag: Writable<Tag> = {
+    type: TagType.Audio,
+    timestamp: 0,
+    body: new Uint8Array(0),
+    role: 'audio',
+  };
+  #handshake: ServerHandshake | undefined;
+  #state: ConnectionState = 'handshaking';
+  #events: ConnectionEvent[] = [];
+  #place = { app: '', tcUrl: '' };
+  #pending: PendingRequest | undefined;
+  #lastRequest = 0;
+  #now = 0;
+  #acknowledged = 0;
+  #peerWindow = acknowledgementWindow;
+
+  constructor(options: ServerConnectionOptions) {
+    this.#onTag = options.onTag;
+    this.#handshake = new ServerHandshake({ random: options.random, time: options.time });
+    this.#input = new MessageInput((message) => this.#receiveMessage(message));
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  /**
+   * Takes bytes from the peer. `now` is in milliseconds that never step back.
+   * @throws ProtocolError; the connection is then dead, but its output (an answer in words) is worth sending.
+   */
+  receive(borrowed: Uint8Array, now: number): void {
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    this.#now = now;
+    try {
+      const rest = this.#handshake === undefined ? borrowed : this.#shakeHands(borrowed, this.#handshake);
+      if (rest.length > 0) this.#input.receive(rest);
+      this.#acknowledge();
+    } catch (error) {
+      this.#state = 'closed';
+      throw error;
+    }
+  }
+
+  /** The next event, oldest first. Drain after every receive() and accept(). */
+  nextEvent(): ConnectionEvent | undefined {
+    return this.#events.shift();
+  }
+
+  /** What is to be sent, oldest first. Drain after every call that may answer. */
+  takeOutput(): readonly Uint8Array[] {
+    return this.#output.take();
+  }
+
+  /**
+   * Answers a request with yes and reads on with what had to wait, so tags may arrive during this call.
+   * @throws ProtocolError from what had to wait.
+   */
+  accept(request: number): void {
+    const pending = this.#takePending(request);
+    if (pending.command === 'connect') {
+      this.#state = step(this.#state, 'open');
+      this.#answerConnect(pending.transactionId);
+    } else {
+      this.#startPublication(pending.streamId);
+    }
+    try {
+      this.#input.proceed();
+    } catch (error) {
+      this.#state = 'closed';
+      throw error;
+    }
+  }
+
+  /** Answers a request with no, in words. The caller closes the connection once the output is sent. */
+  refuse(request: number, code: StatusCode, description: string): void {
+    const pending = this.#takePending(request);
+    if (pending.command === 'connect') {
+      this.#output.command(0, '_error', pending.transactionId, null, statusObject(code, description));
+    } else {
+      this.#output.status(pending.streamId, code, description);
+    }
+    this.#state = step(this.#state, 'closing');
+  }
+
+  /** Tells an accepted publisher why its publication ends. The caller closes the connection. */
+  dismiss(streamId: number, code: StatusCode, description: string): void {
+    this.#output.status(streamId, code, description);
+    if (this.#state === 'open') this.#state = step(this.#state, 'closing');
+  }
+
+  /** Asks for a sign of life. RTMP 7.1.7 PingRequest. `time` in milliseconds. */
+  ping(time: number): void {
+    this.#output.userControl(UserControlEvent.PingRequest, time >>> 0);
+  }
+
+  /** Takes no more input. */
+  close(): void {
+    this.#state = 'closed';
+  }
+
+  #shakeHands(borrowed: Uint8Array, handshake: ServerHandshake): Uint8Array {
+    const consumed = handshake.receive(borrowed);
+    this.#output.raw(handshake.takeOutput());
+    const { result } = handshake;
+    if (result !== undefined) {
+      this.#handshake = undefined;
+      this.#input.decipher = result.decipher;
+      this.#output.encipher = result.encipher;
+      this.#state = step(this.#state, 'connecting');
+      this.#events.push({ type: 'handshaken', encrypted: result.encrypted, digest: result.digest });
+    }
+    return borrowed.subarray(consumed);
+  }
+
+  // RTMP 5.4.3. Some clients stall without these. WIRE 5.
+  #acknowledge(): void {
+    const { received } = this.#input;
+    if (received - this.#acknowledged < this.#peerWindow || this.#state !== 'open') return;
+    this.#acknowledged = received;
+    this.#output.control(MessageType.Acknowledgement, uint32Payload(received >>> 0));
+  }
+
+  #receiveMessage(message: Message): void {
+    switch (message.type) {
+      case MessageType.Audio:
+      case MessageType.Video:
+        this.#receiveMedia(message, message.type);
+        return;
+      case MessageType.DataAmf0:
+      case MessageType.DataAmf3:
+        this.#receiveData(message);
+        return;
+      case MessageType.CommandAmf0:
+      case MessageType.CommandAmf3:
+        this.#limitRate(this.#commandRate);
+        this.#receiveCommand(message.streamId, readCommand(message.type, message.payload));
+        return;
+      case MessageType.Acknowledgement:
+      case MessageType.UserControl:
+      case MessageType.WindowAcknowledgementSize:
+      case MessageType.SetPeerBandwidth:
+        this.#limitRate(this.#controlRate);
+        this.#receiveControl(message);
+        return;
+      default: // Shared objects, aggregates and types nobody has named are not ours to judge. RTMP 7.1.
+    }
+  }
+
+  #receiveMedia(message: Message, type: typeof TagType.Audio | typeof TagType.Video): void {
+    const stream = this.#streams.get(message.streamId);
+    if (stream?.publishing !== true) return; // the tail of a publication that has just ended
+    const tag = this.#tag;
+    tag.type = type;
+    tag.timestamp = stream.clock.media(message.timestamp);
+    tag.body = message.payload;
+    tag.role = roleOf(type, message.payload);
+    this.#onTag(message.streamId, tag);
+  }
+
+  #receiveData(message: Message): void {
+    this.#limitRate(this.#commandRate);
+    const stream = this.#streams.get(message.streamId);
+    const data = readDataMessage(message.type, message.payload);
+    if (stream?.publishing !== true) return;
+    if (data.metadata !== undefined) {
+      this.#events.push({ type: 'metadata', streamId: message.streamId, properties: data.metadata });
+    }
+    const tag = this.#tag;
+    tag.type = TagType.ScriptData;
+    tag.timestamp = stream.clock.data(message.timestamp);
+    tag.body = data.body;
+    tag.role = 'metadata';
+    this.#onTag(message.streamId, tag);
+  }
+
+  #receiveControl(message: Message): void {
+    const control = readControlMessage(message.type, message.payload);
+    if (control.type === 'window-acknowledgement-size') {
+      this.#peerWindow = Math.max(control.size, smallestPeerWindow);
+    } else if (control.type === 'user-control' && control.event === UserControlEvent.PingRequest) {
+      this.#output.userControl(UserControlEvent.PingResponse, control.value);
+    }
+  }
+
+  #receiveCommand(streamId: number, command: Command): void {
+    checkAllowed(command.name, this.#state);
+    switch (command.name) {
+      case 'connect':
+        return this.#connect(command);
+      case 'createStream':
+        return this.#createStream(command.transactionId);
+      case 'publish':
+        return this.#publish(streamId, command);
+      case 'play':
+        return this.#play(streamId, command);
+      case 'closeStream':
+        return this.#closeStream(streamId);
+      case 'deleteStream':
+        return this.#deleteStream(command.args[0]);
+      case 'releaseStream':
+      case 'FCPublish':
+      case 'FCUnpublish':
+        // Leftovers of Flash Media Server that every encoder sends and none waits for. WIRE 4.
+        if (command.transactionId > 0)
+          this.#output.command(0, '_result', command.transactionId, null, undefined);
+        return;
+      default:
+        if (command.transactionId > 0 && !isAnswer(command.name)) {
+          const status = statusObject('NetConnection.Call.Failed', 'There is no such procedure here.');
+          this.#output.command(0, '_error', command.transactionId, null, status);
+        }
+    }
+  }
+
+  #connect(command: Command): void {
+    const connect = readConnect(command);
+    this.#place = connect;
+    const request = this.#request('connect', command.transactionId, 0);
+    this.#events.push({ type: 'connect', request, app: connect.app, flashVer: connect.flashVer });
+  }
+
+  // RTMP 7.2.1.1, the server's side in the order of its message flow.
+  #answerConnect(transactionId: number): void {
+    this.#output.control(MessageType.WindowAcknowledgementSize, uint32Payload(acknowledgementWindow));
+    this.#output.control(MessageType.SetPeerBandwidth, peerBandwidthPayload(acknowledgementWindow));
+    this.#output.setChunkSize(announcedChunkSize);
+    this.#output.userControl(UserControlEvent.StreamBegin, 0);
+    this.#output.command(0, '_result', transactionId, ...connectResult());
+  }
+
+  #createStream(transactionId: number): void {
+    if (this.#streams.size >= commandLimits.streams) {
+      throw new ProtocolError(
+        'TOO_MANY_STREAMS',
+        `more than ${commandLimits.streams} streams on one connection`,
+      );
+    }
+    let streamId = 1; // 0 is the NetConnection, and GStreamer takes it for a failure. WIRE 4
+    while (this.#streams.has(streamId)) streamId++;
+    this.#streams.set(streamId, { publishing: false, clock: new PublicationClock() });
+    this.#output.command(0, '_result', transactionId, null, streamId);
+  }
+
+  #publish(streamId: number, command: Command): void {
+    this.#denyOnError(streamId, () => {
+      if (this.#stream(streamId).publishing) throw outOfState('this stream is being published already');
+      const { address, publishType } = readPublish(this.#place, command);
+      const request = this.#request('publish', command.transactionId, streamId);
+      this.#events.push({ type: 'publish', request, streamId, address, publishType });
+    });
+  }
+
+  #play(streamId: number, command: Command): void {
+    this.#denyOnError(streamId, () => {
+      this.#stream(streamId);
+      const address = readPlay(this.#place, command);
+      const request = this.#request('play', command.transactionId, streamId);
+      this.#events.push({ type: 'play', request, streamId, address });
+    });
+  }
+
+  #stream(streamId: number): MessageStream {
+    const stream = this.#streams.get(streamId);
+    if (stream === undefined) throw outOfState('the command names a message stream that was not created');
+    return stream;
+  }
+
+  /** A person may be looking at the encoder: a malformed request is told why before it is closed. */
+  #denyOnError(streamId: number, work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      if (error instanceof ProtocolError)
+        this.#output.status(streamId, 'NetStream.Publish.BadName', `${error.message}.`);
+      throw error;
+    }
+  }
+
+  #startPublication(streamId: number): void {
+    const stream = this.#stream(streamId);
+    stream.publishing = true;
+    stream.clock = new PublicationClock();
+    this.#input.trust();
+    this.#output.userControl(UserControlEvent.StreamBegin, streamId);
+    this.#output.status(streamId, 'NetStream.Publish.Start', 'Publishing.');
+  }
+
+  #closeStream(streamId: number): void {
+    const stream = this.#streams.get(streamId);
+    if (stream?.publishing !== true) return;
+    stream.publishing = false;
+    this.#output.status(streamId, 'NetStream.Unpublish.Success', 'The publication has ended.');
+    this.#events.push({ type: 'stream-closed', streamId });
+  }
+
+  #deleteStream(streamId: AmfValue): void {
+    if (typeof streamId !== 'number') {
+      throw new ProtocolError('COMMAND_INVALID', "deleteStream's stream ID is not a number", {
+        clause: 'RTMP 7.2.2.3',
+      });
+    }
+    this.#closeStream(streamId);
+    this.#streams.delete(streamId);
+  }
+
+  #request(command: PendingRequest['command'], transactionId: number, streamId: number): number {
+    this.#pending = { id: ++this.#lastRequest, command, transactionId, streamId };
+    this.#input.halt(); // what follows may depend on the answer
+    return this.#pending.id;
+  }
+
+  #takePending(request: number): PendingRequest {
+    const pending = this.#pending;
+    if (pending?.id !== request) throw new Error('the request is not open');
+    this.#pending = undefined;
+    return pending;
+  }
+
+  #limitRate(bucket: RateBucket): void {
+    if (!bucket.take(this.#now))
+      throw new ProtocolError('TOO_MANY_COMMANDS', 'commands or control messages come too fast');
+  }
+}
+
+/** Answers are never answered, or two servers would talk for ever. */
+function isAnswer(name: string): boolean {
+  return name === '_result' || name === '_error' || name === 'onStatus';
+}
+
+function outOfState(message: string): ProtocolError {
+  return new ProtocolError('COMMAND_OUT_OF_STATE', message, { clause: 'RTMP 7.2.2' });
+}

@@ -1,0 +1,15 @@
+// What the door allows before anybody has shown a key. Those an operator may change are in the configuration
+// (`limits`); docs/limits.md lists both.
+
+export const doorLimits = {
+  /** Bytes that may wait to be sent to one peer before it is dropped. */
+  writeQueue: 1024 * 1024,
+  /** Milliseconds that a closed connection may take to hang up, so that the last words arrive. */
+  lingerTime: 2_000,
+  /** Bytes read from a client that spoke clear HTTP to a port without it, before it is told so. */
+  strayHttpSize: 8 * 1024,
+  /** Milliseconds in which an HTTP request's headers must arrive. */
+  httpHeadersTime: 10_000,
+  /** Milliseconds in which a whole HTTP request must arrive. */
+  httpRequestTime: 30_000,
+} as const;

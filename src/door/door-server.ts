@@ -1,0 +1,288 @@
+// The listeners. One port speaks everything: the first byte says what a connection is, and the same question
+// is asked again inside TLS. What a listener does not accept is refused in words that name a better door.
+import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
+import { createServer, type Server, type Socket } from 'node:net';
+import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
+import { type CertificateChooser, type TlsPolicy, tlsServerOptions } from '../certificates/tls-policy.ts';
+import { SetupError } from '../errors.ts';
+import type { Clock } from '../ops/clock.ts';
+import type { Component } from '../ops/component.ts';
+import type { Log } from '../ops/log.ts';
+import { Admission, type AdmissionLimits, type Entry } from './admission.ts';
+import { doorLimits } from './door-limits.ts';
+import { ReadPacer } from './read-pacer.ts';
+import { sniff } from './sniff-rule.ts';
+import { SocketTransport } from './socket-transport.ts';
+import { staticReadsWork } from './static-reads.ts';
+import type { Peer, RtmpDoor, Transport } from './transport.ts';
+
+export interface ListenerOptions {
+  readonly host: string;
+  /** 0 lets the system choose. */
+  readonly port: number;
+  /** Names of doors: rtmp, rtmps, rtmpe, http, https. */
+  readonly accept: readonly string[];
+}
+
+export interface DoorOptions {
+  readonly listeners: readonly ListenerOptions[];
+  readonly limits: AdmissionLimits & { /** Milliseconds from accept. */ readonly handshakeTimeout: number };
+  /** Milliseconds over which the reads of publishers are gathered; 0 = read at once. */
+  readonly ingestLatency: number;
+  readonly tls: TlsPolicy;
+  readonly certificates: CertificateChooser & { onRenewed(listener: () => void): () => void };
+  /** A URL that works for a client that came through the wrong door, as in `rtmps://ingest.example.com/live`. */
+  readonly betterUrl: (wanted: 'rtmp' | 'http') => string | undefined;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onTransport: (transport: Transport) => void;
+  readonly onRequest: RequestListener;
+}
+
+/** One accepted TCP connection on its way through sniffing and TLS. */
+interface Visitor {
+  readonly peer: Peer;
+  readonly accept: ReadonlySet<string>;
+  readonly acceptedAt: number;
+  readonly entry: Entry;
+  /** Ends the deadline that runs until a session or the HTTP server takes over. */
+  readonly taken: () => void;
+}
+
+export class DoorServer implements Component {
+  readonly #options: DoorOptions;
+  readonly #admission: Admission;
+  readonly #pacer: ReadPacer;
+  readonly #servers: Server[] = [];
+  readonly #tls: TlsServer;
+  readonly #https: HttpServer;
+  readonly #clearHttp: HttpServer;
+  /** Visitors inside their TLS handshake, by address and port: the TLS server makes a socket of its own. */
+  readonly #handshaking = new Map<string, Visitor>();
+  #staticReads = false;
+  #refused = 0;
+
+  constructor(options: DoorOptions) {
+    this.#options = options;
+    this.#admission = new Admission(options.limits);
+    this.#pacer = new ReadPacer(options.clock, options.ingestLatency);
+    this.#tls = createTlsServer(tlsServerOptions(options.tls, options.certificates));
+    options.certificates.onRenewed(() => {
+      this.#tls.setSecureContext(tlsServerOptions(options.tls, options.certificates));
+    });
+    this.#tls.on('secureConnection', (socket) => this.#secured(socket));
+    // Node leaves the socket open on a failed or timed-out handshake; closing it is up to us.
+    this.#tls.on('tlsClientError', (error, socket) => {
+      this.#options.log.debug('tls.failed', { peer: socket.remoteAddress, reason: error.message });
+      socket.destroy();
+    });
+    this.#https = httpServer(options.onRequest);
+    this.#clearHttp = httpServer((request, response) => {
+      const target = this.#options.betterUrl('http');
+      if (target === undefined) response.writeHead(403).end();
+      else response.writeHead(308, { Location: new URL(request.url ?? '/', target).href }).end();
+    });
+  }
+
+  /** Host and port of each listener, in the order of the options; real ports once started. */
+  get addresses(): readonly { readonly host: string; readonly port: number }[] {
+    return this.#options.listeners.map((listener, index) => {
+      const address = this.#servers[index]?.address();
+      const port = typeof address === 'object' && address !== null ? address.port : listener.port;
+      return { host: listener.host, port };
+    });
+  }
+
+  /** @throws SetupError PORT_IN_USE, LISTEN_FAILED */
+  async start(): Promise<void> {
+    this.#staticReads = await staticReadsWork();
+    if (!this.#staticReads)
+      this.#options.log.warn('reads.degraded', { reason: 'this Node.js has no user buffers' });
+    for (const listener of this.#options.listeners) this.#servers.push(await this.#listen(listener));
+  }
+
+  /** Stops accepting. Connections that are open stay so: their sessions end them. */
+  stopAccepting(): void {
+    for (const server of this.#servers) server.close();
+  }
+
+  async stop(): Promise<void> {
+    this.stopAccepting();
+    this.#https.closeAllConnections();
+    this.#clearHttp.closeAllConnections();
+    await Promise.all(
+      [this.#https, this.#clearHttp].map(
+        (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
+      ),
+    );
+  }
+
+  async #listen(listener: ListenerOptions): Promise<Server> {
+    const accept = new Set(listener.accept);
+    const server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) =>
+      this.#arrived(socket, accept),
+    );
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const where = `${listener.host}:${listener.port}`;
+      if (error.code === 'EADDRINUSE') {
+        const hint = 'stop the other process, or choose another address under "listeners"';
+        reject(new SetupError('PORT_IN_USE', `${where} is taken by another process`, { hint, cause: error }));
+      } else {
+        reject(
+          new SetupError('LISTEN_FAILED', `cannot listen on ${where}: ${error.message}`, { cause: error }),
+        );
+      }
+    });
+    server.listen({ host: listener.host, port: listener.port, backlog: 1024 }, resolve);
+    await promise;
+    return server;
+  }
+
+  #arrived(socket: Socket, accept: ReadonlySet<string>): void {
+    socket.on('error', () => undefined); // whoever takes the socket over listens as well; until then, just 'close'
+    const address = socket.remoteAddress;
+    const entry = address === undefined ? undefined : this.#admission.enter(address);
+    if (address === undefined || entry === undefined) {
+      this.#refuseFull(address);
+      socket.destroy();
+      return;
+    }
+    const { clock, limits } = this.#options;
+    const peer = { address, port: socket.remotePort ?? 0 };
+    const cancel = clock.after(limits.handshakeTimeout, () => socket.destroy());
+    socket.once('close', () => {
+      cancel();
+      entry.leave();
+      this.#handshaking.delete(visitorKey(peer));
+    });
+    this.#sniff(socket, { peer, accept, acceptedAt: clock.monotonic(), entry, taken: cancel }, false);
+  }
+
+  #sniff(socket: Socket, visitor: Visitor, tls: boolean): void {
+    const look = () => {
+      const first = socket.read() as Buffer | null;
+      if (first === null) return; // the end, or nothing yet
+      socket.removeListener('readable', look);
+      this.#route(socket, first, visitor, tls);
+    };
+    socket.on('readable', look);
+  }
+
+  #route(socket: Socket, first: Buffer, visitor: Visitor, tls: boolean): void {
+    const kind = sniff(first[0] ?? 0);
+    if (kind === 'rtmp') return this.#takeRtmp(socket, first, visitor, tls ? 'rtmps' : 'rtmp');
+    if (kind === 'rtmpe') return this.#takeRtmp(socket, first, visitor, tls ? 'rtmps' : 'rtmpe');
+    if (kind === 'http') return this.#takeHttp(socket, first, visitor, tls);
+    if (kind === 'tls' && !tls) {
+      this.#handshaking.set(visitorKey(visitor.peer), visitor);
+      socket.unshift(first);
+      this.#tls.emit('connection', socket);
+      return;
+    }
+    this.#options.log.info('connection.garbled', { peer: visitor.peer.address, firstByte: first[0] ?? 0 });
+    socket.destroy();
+  }
+
+  #secured(socket: Socket): void {
+    const key = visitorKey({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
+    const visitor = this.#handshaking.get(key);
+    this.#handshaking.delete(key);
+    if (visitor === undefined) {
+      socket.destroy(); // it hung up in the meantime
+      return;
+    }
+    socket.on('error', () => undefined);
+    this.#sniff(socket, visitor, true);
+  }
+
+  #takeRtmp(socket: Socket, first: Buffer, visitor: Visitor, door: RtmpDoor): void {
+    visitor.taken();
+    const { clock, onTransport } = this.#options;
+    const transport = new SocketTransport({
+      socket,
+      first,
+      door,
+      peer: visitor.peer,
+      tls: door === 'rtmps',
+      acceptedAt: visitor.acceptedAt,
+      refusal: visitor.accept.has(door) ? undefined : this.#wrongDoor(door),
+      clock,
+      pacer: this.#pacer,
+      staticReads: this.#staticReads,
+      onAdmit: () => visitor.entry.admit(),
+    });
+    onTransport(transport);
+  }
+
+  #takeHttp(socket: Socket, first: Buffer, visitor: Visitor, tls: boolean): void {
+    visitor.taken();
+    if (!visitor.accept.has(tls ? 'https' : 'http'))
+      return this.#answerStrayHttp(socket, tls ? 'https' : 'http');
+    socket.unshift(first);
+    (tls ? this.#https : this.#clearHttp).emit('connection', socket);
+  }
+
+  #answerStrayHttp(socket: Socket, door: 'http' | 'https'): void {
+    const body = `${this.#wrongDoor(door)}\n`;
+    const head = [
+      'HTTP/1.1 421 Misdirected Request',
+      'Content-Type: text/plain; charset=utf-8',
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      'Connection: close',
+    ];
+    socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
+    let swallowed = 0; // unread input would turn the answer into a reset
+    socket.on('data', (bytes: Buffer) => {
+      swallowed += bytes.length;
+      if (swallowed > doorLimits.strayHttpSize) socket.destroy();
+    });
+    const cancel = this.#options.clock.after(doorLimits.lingerTime, () => socket.destroy());
+    socket.once('close', cancel);
+  }
+
+  #wrongDoor(door: RtmpDoor | 'http' | 'https'): string {
+    const url = this.#options.betterUrl(door.startsWith('rtmp') ? 'rtmp' : 'http');
+    return `${doorNames[door]} is switched off here${url === undefined ? '' : `; use ${url}`}`;
+  }
+
+  // A flood must not flood the log as well: one line at once, then one for every hundred.
+  #refuseFull(address: string | undefined): void {
+    if (this.#refused++ % 100 === 0) {
+      this.#options.log.warn('connection.refused', {
+        peer: address,
+        code: 'TOO_MANY_CONNECTIONS',
+        refusedSoFar: this.#refused,
+      });
+    }
+  }
+}
+
+const doorNames = {
+  rtmp: 'clear-text RTMP',
+  rtmpe: 'RTMPE',
+  rtmps: 'RTMPS',
+  rtmpt: 'clear-text RTMPT',
+  rtmpts: 'RTMPTS',
+  rtmpte: 'RTMPTE',
+  http: 'clear-text HTTP',
+  https: 'HTTPS',
+} as const;
+
+function visitorKey(peer: Peer): string {
+  return `${peer.address}|${peer.port}`;
+}
+
+function httpServer(listener: RequestListener): HttpServer {
+  const server = createHttpServer(
+    {
+      headersTimeout: doorLimits.httpHeadersTime,
+      requestTimeout: doorLimits.httpRequestTime,
+      connectionsCheckingInterval: 1000,
+    },
+    listener,
+  );
+  // A server that never listens never checks its connections for slow ones: it has to be told that it does.
+  server.emit('listening');
+  return server;
+}

@@ -1,0 +1,88 @@
+// The one place where an error becomes a last word: what the peer is told, and how loudly it is logged.
+// Everything that ends a session passes through here.
+import type { StatusCode } from '../command/status.ts';
+import {
+  ApplianceError,
+  ProtocolError,
+  RefusedError,
+  type RefusedErrorCode,
+  ResourceError,
+  TransportError,
+} from '../errors.ts';
+import type { LogFields } from '../ops/log.ts';
+
+export interface Farewell {
+  /** onStatus for a publisher, or undefined when nobody would listen. Never holds a key or a name. */
+  readonly tell?: { readonly code: StatusCode; readonly description: string };
+  readonly level: 'debug' | 'info' | 'warn' | 'error';
+  readonly fields: LogFields;
+}
+
+const refusals: Readonly<
+  Record<RefusedErrorCode, { readonly code: StatusCode; readonly description: string }>
+> = {
+  // The wording of a refused key comes with the error: one sentence for every reason (keys/key-gate.ts).
+  KEY_REFUSED: { code: 'NetStream.Publish.BadName', description: '' },
+  STREAM_BUSY: {
+    code: 'NetStream.Publish.BadName',
+    description: 'This stream is already being published by another encoder with another key.',
+  },
+  DOOR_CLOSED: { code: 'NetConnection.Connect.Rejected', description: '' },
+  TOO_MANY_CONNECTIONS: { code: 'NetConnection.Connect.Rejected', description: 'Too many connections.' },
+  PLAYING_UNSUPPORTED: {
+    code: 'NetStream.Play.Failed',
+    description: 'This server takes streams in; it does not play them.',
+  },
+  KEY_WITHDRAWN: { code: 'NetStream.Publish.BadName', description: '' },
+  STREAM_TAKEN_OVER: {
+    code: 'NetStream.Failed',
+    description: 'A newer session with the same stream key took over.',
+  },
+  STREAM_KICKED: { code: 'NetStream.Failed', description: 'An operator ended this session.' },
+  SHUTTING_DOWN: {
+    code: 'NetStream.Failed',
+    description: 'The server is shutting down; reconnect in a moment.',
+  },
+};
+
+export function farewellFor(error: unknown): Farewell {
+  if (error instanceof RefusedError) {
+    const { code, description } = refusals[error.code];
+    const level = error.code === 'SHUTTING_DOWN' || error.code === 'STREAM_TAKEN_OVER' ? 'info' : 'warn';
+    return { tell: { code, description: description || error.message }, level, fields: { code: error.code } };
+  }
+  if (error instanceof ProtocolError) {
+    return { level: 'info', fields: { code: error.code, clause: error.clause, reason: error.message } };
+  }
+  if (error instanceof TransportError) {
+    return {
+      level: error.code === 'PEER_GONE' ? 'debug' : 'info',
+      fields: { code: error.code, reason: error.message },
+    };
+  }
+  if (error instanceof ResourceError) {
+    return {
+      tell: {
+        code: 'NetStream.Publish.Failed',
+        description: 'The server cannot record this stream now; ask its operator.',
+      },
+      level: 'error',
+      fields: { code: error.code, reason: error.message, hint: error.hint },
+    };
+  }
+  if (error instanceof ApplianceError) {
+    return { level: 'error', fields: { code: error.code, reason: error.message, hint: error.hint } };
+  }
+  if (isSocketError(error)) return { level: 'debug', fields: { code: 'PEER_GONE', reason: error.code } };
+  const stack = error instanceof Error ? error.stack : String(error);
+  return {
+    tell: { code: 'NetStream.Failed', description: 'The server failed; ask its operator.' },
+    level: 'error',
+    fields: { bug: true, stack: stack?.split('\n').slice(0, 6).join(' | ') },
+  };
+}
+
+/** What node:net reports of a broken connection: ECONNRESET, EPIPE, ETIMEDOUT and the like. */
+function isSocketError(error: unknown): error is Error & { code: string } {
+  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
+}

@@ -1,0 +1,148 @@
+// All sessions of this server: opens one per transport, looks at their clocks, cuts those whose key was
+// withdrawn, keeps the list that other processes see, and empties the house when the appliance stops.
+import type { Transport } from '../door/transport.ts';
+import { RefusedError } from '../errors.ts';
+import type { StreamHub } from '../hub/stream-hub.ts';
+import type { KeyGate } from '../keys/key-gate.ts';
+import type { Clock } from '../ops/clock.ts';
+import type { Component } from '../ops/component.ts';
+import type { Log } from '../ops/log.ts';
+import type { Random } from '../ops/random.ts';
+import type { LiveSessionStore } from '../store/live-session-store.ts';
+import { type Publishing, Session, type SessionLimits } from './session.ts';
+
+/** Milliseconds between two looks at deadlines, silence and expiry. */
+const tickInterval = 500;
+/** Milliseconds between two writes of a session's figures for `penstock stream list`. */
+const figuresInterval = 2_000;
+
+export interface SessionRegistryOptions {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly limits: SessionLimits;
+  readonly gate: KeyGate;
+  readonly hub: StreamHub;
+  readonly liveSessions: LiveSessionStore;
+}
+
+export class SessionRegistry implements Component {
+  readonly #options: SessionRegistryOptions;
+  readonly #sessions = new Set<Session>();
+  readonly #figures = new Map<Publishing, { bytes: number; at: number }>();
+  readonly #cancels: (() => void)[] = [];
+  #stopping = false;
+  #emptied: (() => void) | undefined;
+  #lastId = 0;
+
+  constructor(options: SessionRegistryOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#sessions.size;
+  }
+
+  async start(): Promise<void> {
+    const { clock, gate } = this.#options;
+    this.#cancels.push(
+      clock.every(tickInterval, () => {
+        for (const session of this.#sessions) session.tick();
+      }),
+      clock.every(figuresInterval, () => this.#writeFigures()),
+      gate.onWithdrawn((keyId, why) => {
+        for (const session of this.#sessions) {
+          for (const publishing of session.publishings) {
+            if (publishing.keyId === keyId) session.withdraw(why);
+          }
+        }
+      }),
+    );
+  }
+
+  /** Opens a session for a connection that begins to speak RTMP. */
+  open(transport: Transport): void {
+    if (this.#stopping) return transport.destroy();
+    const { clock, random, log, limits, gate, hub } = this.#options;
+    const session = new Session(transport, {
+      id: this.#nextId(),
+      clock,
+      random,
+      log,
+      limits,
+      gate,
+      hub,
+      onPublishing: (_, publishing) => this.#begin(session, publishing),
+      onUnpublished: (_, publishing) => this.#finish(session, publishing),
+      onEnd: () => {
+        this.#sessions.delete(session);
+        if (this.#sessions.size === 0) this.#emptied?.();
+      },
+    });
+    this.#sessions.add(session);
+    session.start();
+  }
+
+  /** Tells every peer, and resolves when the last file is sealed and the last connection is gone. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    for (const session of this.#sessions) {
+      session.end(new RefusedError('SHUTTING_DOWN', 'the appliance is stopping'), 'shutdown');
+    }
+    if (this.#sessions.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
+    for (const cancel of this.#cancels.splice(0)) cancel();
+  }
+
+  #begin(session: Session, publishing: Publishing): void {
+    const { clock, liveSessions } = this.#options;
+    this.#figures.set(publishing, { bytes: 0, at: clock.monotonic() });
+    const { address, port } = session.transport.peer;
+    this.#store(
+      liveSessions.begin({
+        sessionId: session.id,
+        stream: publishing.stream,
+        keyId: publishing.keyId,
+        door: session.transport.door,
+        remote: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
+        encoder: publishing.encoder,
+        since: publishing.since,
+      }),
+    );
+  }
+
+  #finish(session: Session, publishing: Publishing): void {
+    this.#figures.delete(publishing);
+    this.#store(this.#options.liveSessions.end(session.id));
+  }
+
+  #writeFigures(): void {
+    const now = this.#options.clock.monotonic();
+    for (const session of this.#sessions) {
+      for (const publishing of session.publishings) {
+        const last = this.#figures.get(publishing);
+        if (last === undefined || now <= last.at) continue;
+        const bitrate = ((publishing.bytes - last.bytes) * 8000) / (now - last.at);
+        last.bytes = publishing.bytes;
+        last.at = now;
+        const { encoder, videoCodec, audioCodec } = publishing;
+        this.#store(
+          this.#options.liveSessions.update(session.id, { encoder, videoCodec, audioCodec, bitrate }),
+        );
+      }
+    }
+  }
+
+  // The list is for looking at; a database in trouble must not cost a stream.
+  #store(written: Promise<void>): void {
+    written.catch((error: unknown) => {
+      this.#options.log.warn('stream-list.failed', {
+        reason: error instanceof Error ? error.message : String(error),
+      });
+    });
+  }
+
+  #nextId(): string {
+    this.#lastId += 1;
+    return `s${this.#lastId.toString(36)}${Buffer.from(this.#options.random.bytes(3)).toString('hex')}`;
+  }
+}

@@ -1,0 +1,320 @@
+// Drives one connection over one transport: asks the gate, plugs into the hub, and says farewell. The bytes
+// it is handed are borrowed: media goes straight through the connection into the publication.
+import type { ConnectionEvent } from '../connection/connection-event.ts';
+import { ServerConnection } from '../connection/server-connection.ts';
+import type { Transport } from '../door/transport.ts';
+import { RefusedError, TransportError } from '../errors.ts';
+import { audioCodecOf, videoCodecOf } from '../flv/codecs.ts';
+import { type Tag, TagType } from '../flv/tag.ts';
+import type { EndReason, Publication } from '../hub/publication.ts';
+import type { StreamHub } from '../hub/stream-hub.ts';
+import { type KeyGate, refusalDescription } from '../keys/key-gate.ts';
+import type { Clock } from '../ops/clock.ts';
+import type { Log } from '../ops/log.ts';
+import type { KeyId, StreamName } from '../ops/names.ts';
+import type { Random } from '../ops/random.ts';
+import { farewellFor } from './farewell.ts';
+
+export interface SessionLimits {
+  /** Milliseconds from accept to the end of the RTMP handshake, TLS included. */
+  readonly handshakeTimeout: number;
+  /** Milliseconds from the handshake to an accepted publish. */
+  readonly commandTimeout: number;
+  /** Milliseconds that a publisher may send no media. */
+  readonly idleTimeout: number;
+}
+
+export interface SessionParts {
+  readonly id: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly limits: SessionLimits;
+  readonly gate: KeyGate;
+  readonly hub: StreamHub;
+  /** Called once a publication is live, and once more when it has ended. */
+  readonly onPublishing: (session: Session, publishing: Publishing) => void;
+  readonly onUnpublished: (session: Session, publishing: Publishing) => void;
+  /** Called exactly once, when the connection is gone and every file of it is sealed. */
+  readonly onEnd: (session: Session) => void;
+}
+
+/** One live publication of a session, with the figures that operators see. */
+export interface Publishing {
+  readonly publication: Publication;
+  readonly stream: StreamName;
+  readonly keyId: KeyId;
+  /** Epoch milliseconds at which the key expires. */
+  readonly until: number | undefined;
+  /** Milliseconds since the epoch. */
+  readonly since: number;
+  encoder: string;
+  videoCodec: string | undefined;
+  audioCodec: string | undefined;
+  /** Payload bytes so far. */
+  bytes: number;
+  /** Monotonic milliseconds of the last media. */
+  lastMedia: number;
+}
+
+type RequestEvent<Type> = Extract<ConnectionEvent, { type: Type }>;
+
+export class Session {
+  readonly id: string;
+  readonly transport: Transport;
+  readonly #parts: SessionParts;
+  readonly #log: Log;
+  readonly #connection: ServerConnection;
+  readonly #publishings = new Map<number, Publishing>();
+  readonly #sealing = new Set<Promise<void>>();
+  #deadline: { readonly at: number; readonly error: TransportError } | undefined;
+  #flashVer = '';
+  /** The publish request that waits for the gate and the recorder. */
+  #asking: number | undefined;
+  #holds = 0;
+  #over = false;
+  #now: number;
+
+  constructor(transport: Transport, parts: SessionParts) {
+    this.id = parts.id;
+    this.transport = transport;
+    this.#parts = parts;
+    this.#log = parts.log.with({ session: parts.id, peer: transport.peer.address, door: transport.door });
+    this.#now = parts.clock.monotonic();
+    this.#connection = new ServerConnection({
+      random: (length) => parts.random.bytes(length),
+      time: this.#now,
+      onTag: (streamId, tag) => this.#forward(streamId, tag),
+    });
+    this.#deadline = {
+      at: transport.acceptedAt + parts.limits.handshakeTimeout,
+      error: new TransportError('HANDSHAKE_TIMEOUT', 'the handshake was not finished in time'),
+    };
+  }
+
+  get publishings(): Iterable<Publishing> {
+    return this.#publishings.values();
+  }
+
+  start(): void {
+    this.#log.debug('session.opened');
+    this.transport.start({
+      bytes: (borrowed) => this.#receive(borrowed),
+      end: (error) => this.#ended(error),
+    });
+  }
+
+  /** Looks at the clock: deadlines, silence and expiry. Called about twice a second. */
+  tick(): void {
+    const { clock, limits } = this.#parts;
+    const monotonic = clock.monotonic();
+    if (this.#deadline !== undefined && monotonic >= this.#deadline.at) return this.end(this.#deadline.error);
+    for (const publishing of this.#publishings.values()) {
+      if (publishing.until !== undefined && clock.now() >= publishing.until) return this.withdraw('expired');
+      if (this.#holds > 0) publishing.lastMedia = monotonic; // it is we who do not read
+      if (monotonic - publishing.lastMedia >= limits.idleTimeout) {
+        return this.end(new TransportError('IDLE_TIMEOUT', 'the publisher sent no media for too long'));
+      }
+    }
+  }
+
+  /** The key of this session no longer holds. */
+  withdraw(why: 'revoked' | 'disabled' | 'expired'): void {
+    const words = { revoked: 'was revoked', disabled: 'was disabled', expired: 'has expired' } as const;
+    this.end(new RefusedError('KEY_WITHDRAWN', `The stream key of this session ${words[why]}.`), 'revoked');
+  }
+
+  /** Ends the session for a reason that the peer is told, where it can be. Idempotent. */
+  end(error: unknown, reason: EndReason = 'publisher-lost'): void {
+    if (this.#over) return;
+    this.#over = true;
+    const { tell } = farewellFor(error);
+    if (tell !== undefined) {
+      for (const streamId of this.#publishings.keys()) {
+        this.#connection.dismiss(streamId, tell.code, tell.description);
+      }
+      if (this.#asking !== undefined) this.#connection.refuse(this.#asking, tell.code, tell.description);
+    }
+    this.#sayGoodbye(error);
+    for (const streamId of this.#publishings.keys()) this.#unpublish(streamId, reason);
+  }
+
+  #receive(borrowed: Uint8Array): void {
+    if (this.#over) return;
+    this.#now = this.#parts.clock.monotonic();
+    try {
+      this.#connection.receive(borrowed, this.#now);
+      this.#drain();
+    } catch (error) {
+      this.end(error);
+    }
+  }
+
+  /** The hot path: a tag of an accepted publication, borrowed. */
+  #forward(streamId: number, tag: Tag): void {
+    const publishing = this.#publishings.get(streamId);
+    if (publishing === undefined) return;
+    publishing.bytes += tag.body.length;
+    if (tag.type !== TagType.ScriptData) {
+      publishing.lastMedia = this.#now;
+      if (tag.type === TagType.Video) publishing.videoCodec ??= videoCodecOf(tag.body);
+      else publishing.audioCodec ??= audioCodecOf(tag.body);
+    }
+    publishing.publication.write(tag);
+  }
+
+  #drain(): void {
+    let event = this.#connection.nextEvent();
+    while (event !== undefined && !this.#over) {
+      this.#handle(event);
+      event = this.#connection.nextEvent();
+    }
+    this.transport.write(this.#connection.takeOutput());
+  }
+
+  #handle(event: ConnectionEvent): void {
+    switch (event.type) {
+      case 'handshaken':
+        this.#deadline = {
+          at: this.#now + this.#parts.limits.commandTimeout,
+          error: new TransportError('COMMAND_TIMEOUT', 'no publish command came in time'),
+        };
+        return;
+      case 'connect':
+        this.#flashVer = event.flashVer;
+        if (this.transport.refusal === undefined) this.#connection.accept(event.request);
+        else this.#refuse(event.request, new RefusedError('DOOR_CLOSED', this.transport.refusal));
+        return;
+      case 'publish':
+        void this.#publish(event);
+        return;
+      case 'play':
+        this.#refuse(event.request, new RefusedError('PLAYING_UNSUPPORTED', 'the client asked to play'));
+        return;
+      case 'metadata': {
+        const publishing = this.#publishings.get(event.streamId);
+        const encoder = event.properties.get('encoder');
+        if (publishing !== undefined && typeof encoder === 'string') publishing.encoder = encoder;
+        return;
+      }
+      case 'stream-closed':
+        this.#unpublish(event.streamId, 'unpublished');
+        this.#deadline = {
+          at: this.#now + this.#parts.limits.commandTimeout,
+          error: new TransportError('COMMAND_TIMEOUT', 'no other publish command came in time'),
+        };
+    }
+  }
+
+  async #publish(event: RequestEvent<'publish'>): Promise<void> {
+    this.#hold(); // nothing is read until the answer is out
+    this.#asking = event.request;
+    try {
+      const publishing = await this.#openPublication(event);
+      if (this.#over) {
+        await publishing.publication.end('publisher-lost');
+        return;
+      }
+      this.#asking = undefined;
+      this.#publishings.set(event.streamId, publishing);
+      this.#deadline = undefined;
+      this.#log.info('publish.started', { stream: publishing.stream, key: publishing.keyId });
+      this.#parts.onPublishing(this, publishing);
+      this.#connection.accept(event.request); // frames that came early are delivered in here
+      this.#drain();
+      this.transport.admit();
+    } catch (error) {
+      this.end(error);
+    } finally {
+      this.#asking = undefined;
+      this.#release();
+    }
+  }
+
+  async #openPublication(event: RequestEvent<'publish'>): Promise<Publishing> {
+    const { gate, hub, clock } = this.#parts;
+    const { transport } = this;
+    const verdict = await gate.check({
+      right: 'publish',
+      ...event.address,
+      address: transport.peer.address,
+      tls: transport.tls,
+      door: transport.door,
+      encoder: this.#flashVer,
+    });
+    if (!verdict.granted) {
+      this.#log.warn('publish.refused', { reason: verdict.reason, key: verdict.keyId });
+      throw new RefusedError('KEY_REFUSED', refusalDescription);
+    }
+    const { stream, keyId } = verdict;
+    const publication = await hub.publish(stream, {
+      label: this.id,
+      keyId,
+      pause: () => this.#hold(),
+      resume: () => this.#release(),
+      evict: () => this.end(new RefusedError('STREAM_TAKEN_OVER', 'a newer session took over'), 'replaced'),
+    });
+    return {
+      publication,
+      stream,
+      keyId,
+      until: verdict.until,
+      since: clock.now(),
+      encoder: this.#flashVer,
+      videoCodec: undefined,
+      audioCodec: undefined,
+      bytes: 0,
+      lastMedia: clock.monotonic(),
+    };
+  }
+
+  /** Answers a request with no, and ends the session. */
+  #refuse(request: number, error: RefusedError): void {
+    this.#asking = request;
+    this.end(error);
+  }
+
+  #sayGoodbye(error: unknown): void {
+    this.#deadline = undefined;
+    this.#connection.close();
+    this.transport.write(this.#connection.takeOutput());
+    this.transport.close();
+    const { level, fields } = farewellFor(error);
+    const log = this.#log;
+    if (level === 'error') log.error('session.failed', fields);
+    else if (level === 'warn') log.warn('session.refused', fields);
+    else if (level === 'info') log.info('session.ended', fields);
+    else log.debug('session.broken', fields);
+  }
+
+  #ended(error: Error | undefined): void {
+    if (error !== undefined) this.end(error);
+    this.#over = true;
+    this.#connection.close();
+    for (const streamId of this.#publishings.keys()) this.#unpublish(streamId, 'publisher-lost');
+    this.#log.debug('session.closed');
+    void Promise.all(this.#sealing).then(() => this.#parts.onEnd(this));
+  }
+
+  #unpublish(streamId: number, reason: EndReason): void {
+    const publishing = this.#publishings.get(streamId);
+    if (publishing === undefined) return;
+    this.#publishings.delete(streamId);
+    const seconds = Math.round((this.#parts.clock.now() - publishing.since) / 1000);
+    const { stream, keyId: key, bytes } = publishing;
+    this.#log.info('publish.ended', { stream, key, reason, seconds, bytes });
+    const sealed = publishing.publication.end(reason).finally(() => {
+      this.#sealing.delete(sealed);
+      this.#parts.onUnpublished(this, publishing);
+    });
+    this.#sealing.add(sealed);
+  }
+
+  #hold(): void {
+    if (this.#holds++ === 0) this.transport.pause();
+  }
+
+  #release(): void {
+    if (--this.#holds === 0 && !this.#over) this.transport.resume();
+  }
+}
