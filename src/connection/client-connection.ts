@@ -29,12 +29,14 @@ export type ClientEvent =
   /** `_error` or an onStatus of level error, or any later onStatus. */
   | { readonly type: 'status'; readonly level: string; readonly code: string; readonly description: string };
 
+/** A server that only answers has nothing larger to say, in bytes. */
+const largestAnswer = 64 * 1024;
 const transactions = { connect: 1, releaseStream: 2, FCPublish: 3, createStream: 4, publish: 5 } as const;
 const chunkStreams = { audio: 4, video: 6, data: 7 } as const;
 
 export class ClientConnection {
   readonly #options: ClientConnectionOptions;
-  readonly #input = new MessageInput((message) => this.#receiveMessage(message), 'trusted');
+  readonly #input = new MessageInput(largestAnswer, (message) => this.#receiveMessage(message));
   readonly #output = new MessageOutput();
   #handshake: ClientHandshake | undefined;
   #events: ClientEvent[] = [];

@@ -1,6 +1,6 @@
 // The receiving half of a connection: deciphers when the handshake agreed on it, reads chunks into messages,
 // and keeps what arrives while a request waits for its answer. pure.
-import { limitsAfterAuth, limitsBeforeAuth } from '../chunk/chunk-limits.ts';
+import { type ChunkLimits, limitsAfterAuth, limitsBeforeAuth } from '../chunk/chunk-limits.ts';
 import { ChunkReader } from '../chunk/chunk-reader.ts';
 import type { Message } from '../chunk/message.ts';
 import { ProtocolError } from '../errors.ts';
@@ -19,16 +19,20 @@ export class MessageInput {
   /** Bytes received so far, for Acknowledgements. */
   received = 0;
   readonly #reader: ChunkReader;
+  readonly #trusted: ChunkLimits;
   #halted = false;
   #held: Uint8Array = nothing;
 
-  constructor(onMessage: (message: Message) => void, peer: 'stranger' | 'trusted' = 'stranger') {
-    this.#reader = new ChunkReader(peer === 'stranger' ? limitsBeforeAuth : limitsAfterAuth, onMessage);
+  /** `messageSize` is the largest message of a peer that has shown a good key, in bytes. */
+  constructor(messageSize: number, onMessage: (message: Message) => void) {
+    const unfinishedBytes = Math.max(limitsAfterAuth.unfinishedBytes, messageSize);
+    this.#trusted = { ...limitsAfterAuth, messageSize, unfinishedBytes };
+    this.#reader = new ChunkReader(limitsBeforeAuth, onMessage);
   }
 
   /** The peer has shown a good key: real frames are large. */
   trust(): void {
-    this.#reader.limits = limitsAfterAuth;
+    this.#reader.limits = this.#trusted;
   }
 
   /** Stops behind the message that is being delivered; what follows waits for proceed(). */

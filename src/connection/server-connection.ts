@@ -36,6 +36,8 @@ export interface ServerConnectionOptions {
   readonly random: (length: number) => Uint8Array;
   /** Milliseconds since anything, for the time field of S1. */
   readonly time: number;
+  /** Largest message of an accepted publisher, in bytes; strangers have less. */
+  readonly messageSize: number;
   /** Media and data of an accepted publication, at once. The tag and its body are BORROWED. */
   readonly onTag: (streamId: number, tag: Tag) => void;
 }
@@ -80,7 +82,7 @@ export class ServerConnection {
   constructor(options: ServerConnectionOptions) {
     this.#onTag = options.onTag;
     this.#handshake = new ServerHandshake({ random: options.random, time: options.time });
-    this.#input = new MessageInput((message) => this.#receiveMessage(message));
+    this.#input = new MessageInput(options.messageSize, (message) => this.#receiveMessage(message));
   }
 
   get state(): ConnectionState {

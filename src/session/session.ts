@@ -22,6 +22,8 @@ export interface SessionLimits {
   readonly commandTimeout: number;
   /** Milliseconds that a publisher may send no media. */
   readonly idleTimeout: number;
+  /** Largest message of a publisher, in bytes. */
+  readonly messageSize: number;
 }
 
 export interface SessionParts {
@@ -84,6 +86,7 @@ export class Session {
     this.#connection = new ServerConnection({
       random: (length) => parts.random.bytes(length),
       time: this.#now,
+      messageSize: parts.limits.messageSize,
       onTag: (streamId, tag) => this.#forward(streamId, tag),
     });
     this.#deadline = {
