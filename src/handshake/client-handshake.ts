@@ -102,7 +102,7 @@ export class ClientHandshake {
   }
 
   #c2For(s1: Uint8Array, s1Digest: Digest | undefined): Uint8Array {
-    if (this.#options.c2 === 'echo') return s1.slice();
+    if (this.#options.c2 === 'echo') return new Uint8Array(s1);
     if (s1Digest === undefined) return echoOf(s1, this.#options.time);
     const c2 = Uint8Array.from(this.#options.random(packetLength));
     writeSignature(c2, clientKeys, s1Digest, this.#version);

@@ -24,7 +24,7 @@ const signatureOffset = packetLength - digestLength;
 export function findDigest(packet: Uint8Array, keys: GenuineKeys): Digest | undefined {
   for (const layout of ['DK', 'KD'] as const) {
     const offset = digestOffset(packet, layout);
-    const found = packet.slice(offset, offset + digestLength);
+    const found = new Uint8Array(packet.subarray(offset, offset + digestLength));
     if (timingSafeEqual(found, digestOf(packet, offset, keys))) return { layout, bytes: found };
   }
   return undefined;
@@ -33,7 +33,7 @@ export function findDigest(packet: Uint8Array, keys: GenuineKeys): Digest | unde
 /** Writes the digest of a finished C1 or S1 into it: last of all, the key is under it. */
 export function writeDigest(packet: Uint8Array, layout: Layout, keys: GenuineKeys): Digest {
   const offset = digestOffset(packet, layout);
-  const bytes = digestOf(packet, offset, keys);
+  const bytes = new Uint8Array(digestOf(packet, offset, keys));
   packet.set(bytes, offset);
   return { layout, bytes };
 }

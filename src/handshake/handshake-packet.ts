@@ -6,7 +6,7 @@ import type { Rc4 } from './rc4.ts';
 export type HandshakeVersion = 3 | 6 | 8 | 9;
 
 export interface HandshakeOptions {
-  /** So many bytes that nobody can guess. */
+  /** So many bytes that nobody can guess, in an array of their own: exponents are wiped in it. */
   readonly random: (length: number) => Uint8Array;
   /** ms, 32 bits: our clock as the peer sees it. */
   readonly time: number;
@@ -44,7 +44,7 @@ export function newPacket(options: HandshakeOptions, version: readonly number[])
 
 /** The C2 or S2 that echoes the peer's first packet. RTMP 5.2.4 */
 export function echoOf(peerPacket: Uint8Array, time: number): Uint8Array {
-  const packet = peerPacket.slice();
+  const packet = new Uint8Array(peerPacket); // A copy: slice() of a Buffer is none.
   writeWord(packet, secondWordOffset, time);
   return packet;
 }

@@ -117,7 +117,7 @@ function assertPublicKey(peerKey: Uint8Array): void {
 }
 
 function drawOnce(random: (length: number) => Uint8Array): KeyPair {
-  const exponent = Uint8Array.from(random(exponentLength));
+  const exponent = random(exponentLength);
   const shared = group();
   shared.setPrivateKey(exponent); // Without this generateKeys() would hand out the last connection's key.
   shared.generateKeys();
@@ -138,9 +138,8 @@ function redraw<Drawn>(
   }
 }
 
-// Node strips leading zeros of public keys; the wire wants 128 bytes. RTMPE 1.3
+// Node strips leading zeros of public keys; the wire wants 128 bytes. Wipes what it was given. RTMPE 1.3
 function padded(number: Uint8Array): Uint8Array {
-  if (number.length === publicKeyLength) return number;
   const bytes = new Uint8Array(publicKeyLength);
   bytes.set(number, publicKeyLength - number.length);
   number.fill(0);
