@@ -13,7 +13,7 @@ import { type Publishing, Session, type SessionLimits } from './session.ts';
 
 /** Milliseconds between two looks at deadlines, silence and expiry. */
 const tickInterval = 500;
-/** Milliseconds between two writes of a session's figures for `penstock stream list`. */
+/** Milliseconds over which the bitrate in `penstock stream list` is measured. */
 const figuresInterval = 2_000;
 
 export interface SessionRegistryOptions {
@@ -125,9 +125,7 @@ export class SessionRegistry implements Component {
         last.bytes = publishing.bytes;
         last.at = now;
         const { encoder, videoCodec, audioCodec } = publishing;
-        this.#store(
-          this.#options.liveSessions.update(session.id, { encoder, videoCodec, audioCodec, bitrate }),
-        );
+        this.#options.liveSessions.update(session.id, { encoder, videoCodec, audioCodec, bitrate });
       }
     }
   }

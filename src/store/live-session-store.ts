@@ -37,6 +37,7 @@ export interface NewLiveSession {
 }
 
 export interface LiveSessionFigures {
+  readonly encoder?: string | undefined;
   readonly videoCodec?: string | undefined;
   readonly audioCodec?: string | undefined;
   /** Bits per second. */
@@ -45,8 +46,11 @@ export interface LiveSessionFigures {
 
 export interface LiveSessionStore {
   begin(session: NewLiveSession): Promise<void>;
-  /** Leaves out what is not given; does nothing when the session has ended. */
-  update(sessionId: string, figures: LiveSessionFigures): Promise<void>;
+  /**
+   * Leaves out what is not given; does nothing when the session has ended. Others see it with the next
+   * heartbeat: one write for all sessions, where a write for each would cost a busy server dearly.
+   */
+  update(sessionId: string, figures: LiveSessionFigures): void;
   end(sessionId: string): Promise<void>;
   /** Sessions of every living server, the oldest first. */
   list(): Promise<readonly LiveSession[]>;
@@ -102,13 +106,13 @@ class SqlLiveSessionStore implements LiveSessionStore {
     await this.#write([row]);
   }
 
-  async update(sessionId: string, { videoCodec, audioCodec, bitrate }: LiveSessionFigures): Promise<void> {
+  update(sessionId: string, { encoder, videoCodec, audioCodec, bitrate }: LiveSessionFigures): void {
     const row = this.#own.get(sessionId);
     if (row === undefined) return;
+    if (encoder !== undefined) row.encoder = encoder;
     if (videoCodec !== undefined) row.video_codec = videoCodec;
     if (audioCodec !== undefined) row.audio_codec = audioCodec;
     if (bitrate !== undefined) row.bitrate = Math.round(bitrate);
-    await this.#write([row]);
   }
 
   async end(sessionId: string): Promise<void> {

@@ -43,13 +43,15 @@ describe('live session store', () => {
       since: '2026-11-22T13:05:09.000Z',
     };
     expect(await command.list()).toEqual([{ ...entry, videoCodec: null, audioCodec: null, bitrate: null }]);
-    await server.update('k3f9', { videoCodec: 'avc1', bitrate: 2_500_000.4 });
-    await server.update('k3f9', { audioCodec: 'mp4a' });
+    server.update('k3f9', { videoCodec: 'avc1', bitrate: 2_500_000.4 });
+    server.update('k3f9', { audioCodec: 'mp4a', encoder: 'Lavf59.27.100' });
+    clock.advance(2000); // the next heartbeat
+    await settled();
     expect(await command.list()).toEqual([
-      { ...entry, videoCodec: 'avc1', audioCodec: 'mp4a', bitrate: 2_500_000 },
+      { ...entry, encoder: 'Lavf59.27.100', videoCodec: 'avc1', audioCodec: 'mp4a', bitrate: 2_500_000 },
     ]);
     await server.end('k3f9');
-    await server.update('k3f9', { bitrate: 1 });
+    server.update('k3f9', { bitrate: 1 });
     expect(await command.list()).toEqual([]);
   });
 
