@@ -8,7 +8,7 @@ import { audioCodecOf, videoCodecOf } from '../flv/codecs.ts';
 import { type Tag, TagType } from '../flv/tag.ts';
 import type { EndReason, Publication } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
-import { type KeyGate, refusalDescription } from '../keys/key-gate.ts';
+import { type KeyGate, refusalDescription, type WithdrawalReason } from '../keys/key-gate.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
@@ -46,8 +46,6 @@ export interface Publishing {
   readonly publication: Publication;
   readonly stream: StreamName;
   readonly keyId: KeyId;
-  /** Epoch milliseconds at which the key expires. */
-  readonly until: number | undefined;
   /** Milliseconds since the epoch. */
   readonly since: number;
   encoder: string;
@@ -107,13 +105,12 @@ export class Session {
     });
   }
 
-  /** Looks at the clock: deadlines, silence and expiry. Called about twice a second. */
+  /** Looks at the clock: deadlines and silence. Called about twice a second. */
   tick(): void {
     const { clock, limits } = this.#parts;
     const monotonic = clock.monotonic();
     if (this.#deadline !== undefined && monotonic >= this.#deadline.at) return this.end(this.#deadline.error);
     for (const publishing of this.#publishings.values()) {
-      if (publishing.until !== undefined && clock.now() >= publishing.until) return this.withdraw('expired');
       if (this.#holds > 0) publishing.lastMedia = monotonic; // it is we who do not read
       if (monotonic - publishing.lastMedia >= limits.idleTimeout) {
         return this.end(new TransportError('IDLE_TIMEOUT', 'the publisher sent no media for too long'));
@@ -122,7 +119,7 @@ export class Session {
   }
 
   /** The key of this session no longer holds. */
-  withdraw(why: 'revoked' | 'disabled' | 'expired'): void {
+  withdraw(why: WithdrawalReason): void {
     const words = { revoked: 'was revoked', disabled: 'was disabled', expired: 'has expired' } as const;
     this.end(new RefusedError('KEY_WITHDRAWN', `The stream key of this session ${words[why]}.`), 'revoked');
   }
@@ -261,7 +258,6 @@ export class Session {
       publication,
       stream,
       keyId,
-      until: verdict.until,
       since: clock.now(),
       encoder: this.#flashVer,
       videoCodec: undefined,
