@@ -5,8 +5,9 @@
 /** Code → what happened, in one sentence. The prose around it (what to do) is in docs/errors.md. */
 export const protocolErrors = {
   HANDSHAKE_VERSION_UNSUPPORTED: 'C0 names a protocol version that is not spoken here.',
-  HANDSHAKE_DIGEST_MISMATCH: 'An RTMPE client sent a C1 without a valid digest.',
-  HANDSHAKE_SIGNATURE_MISMATCH: 'C2 neither carries a valid signature nor echoes S1.',
+  HANDSHAKE_DIGEST_MISMATCH: 'The first packet of an RTMPE peer, C1 or S1, has no valid digest.',
+  HANDSHAKE_SIGNATURE_MISMATCH:
+    'C2 neither carries a valid signature nor echoes S1, or S2 has no valid signature.',
   HANDSHAKE_PUBLIC_KEY_INVALID: 'The Diffie-Hellman public value is outside 2..p-2.',
   CHUNK_WITHOUT_PREVIOUS: 'A compressed chunk header arrived on a chunk stream that has no earlier message.',
   CHUNK_INTERRUPTED_MESSAGE:

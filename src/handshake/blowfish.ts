@@ -28,10 +28,10 @@ export class Blowfish {
 function encipherHalves(words: Int32Array, halves: Int32Array): void {
   let left = halves[0] as number;
   let right = halves[1] as number;
-  for (let round = 0; round < rounds; round += 1) {
+  for (let round = 0; round < rounds; round += 2) {
     left ^= words[round] as number;
-    right ^= substitute(words, left);
-    [left, right] = [right, left];
+    right ^= substitute(words, left) ^ (words[round + 1] as number);
+    left ^= substitute(words, right);
   }
   halves[0] = right ^ (words[rounds + 1] as number);
   halves[1] = left ^ (words[rounds] as number);
