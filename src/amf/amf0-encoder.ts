@@ -77,22 +77,26 @@ class Encoder {
   }
 
   #writeText(text: string, length: number): void {
-    this.#bytes.write(text, this.#reserve(length));
+    const at = this.#reserve(length);
+    this.#bytes.write(text, at);
   }
 
   #writeByte(byte: number): void {
-    this.#bytes.writeUInt8(byte, this.#reserve(1));
+    const at = this.#reserve(1);
+    this.#bytes[at] = byte;
   }
 
   #writeUint(value: number, size: 2 | 4): void {
-    this.#bytes.writeUIntBE(value, this.#reserve(size), size);
+    const at = this.#reserve(size);
+    this.#bytes.writeUIntBE(value, at, size);
   }
 
   #writeDouble(value: number): void {
-    this.#bytes.writeDoubleBE(value, this.#reserve(8));
+    const at = this.#reserve(8);
+    this.#bytes.writeDoubleBE(value, at);
   }
 
-  /** Makes room and returns where it begins. */
+  /** Makes room and returns where it begins. May replace #bytes, so it comes first, on a line of its own. */
   #reserve(count: number): number {
     const start = this.#length;
     this.#length = start + count;
