@@ -1,0 +1,78 @@
+// A recording in the making, as the archive hands it to the recorder: bytes in, and three ways out. It ends
+// sealed, discarded, or abandoned to the repair, and each keeps file and catalogue in step.
+import type { KeyId, RecordingId, StreamName } from '../ops/names.ts';
+import type { RecordingFile } from './recording-file.ts';
+
+export interface OpenRecordingParts {
+  readonly id: RecordingId;
+  readonly stream: StreamName;
+  readonly keyId: KeyId;
+  readonly startedAt: number;
+  readonly file: RecordingFile;
+  sealed(durationMs: number, bytes: number): Promise<void>;
+  discarded(): Promise<void>;
+  broken(): Promise<void>;
+  closed(): void;
+}
+
+export class OpenRecording {
+  readonly id: RecordingId;
+  readonly stream: StreamName;
+  readonly keyId: KeyId;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number;
+  /** Milliseconds of media so far; the recorder keeps it up to date. */
+  durationMs = 0;
+  readonly #parts: OpenRecordingParts;
+
+  constructor(parts: OpenRecordingParts) {
+    this.id = parts.id;
+    this.stream = parts.stream;
+    this.keyId = parts.keyId;
+    this.startedAt = parts.startedAt;
+    this.#parts = parts;
+  }
+
+  /** Bytes safely written, whole tags all of them. */
+  get bytes(): number {
+    return this.#parts.file.length;
+  }
+
+  /** Whole tags; all of them or none. Throws ResourceError. */
+  append(bytes: Uint8Array): Promise<void> {
+    return this.#parts.file.append(bytes);
+  }
+
+  /** Overwrites what was appended before. Throws ResourceError. */
+  patch(offset: number, bytes: Uint8Array): Promise<void> {
+    return this.#parts.file.patch(offset, bytes);
+  }
+
+  /** To the medium itself. Throws ResourceError. */
+  datasync(): Promise<void> {
+    return this.#parts.file.datasync();
+  }
+
+  /** Finishes the file under its final name and notes it in the catalogue. Throws ResourceError. */
+  async seal(durationMs: number): Promise<void> {
+    this.durationMs = durationMs;
+    const bytes = this.bytes;
+    await this.#parts.file.seal();
+    this.#parts.closed();
+    await this.#parts.sealed(durationMs, bytes);
+  }
+
+  /** Removes file and row, as if nothing had been. */
+  async discard(): Promise<void> {
+    await this.#parts.file.discard();
+    this.#parts.closed();
+    await this.#parts.discarded();
+  }
+
+  /** After a failure: what is on the disk is repaired like the file of a killed server. Never throws. */
+  async abandon(): Promise<void> {
+    await this.#parts.file.close();
+    this.#parts.closed();
+    await this.#parts.broken();
+  }
+}

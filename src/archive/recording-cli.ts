@@ -1,0 +1,154 @@
+// The verbs of `penstock recording`. They work on the archive whether or not a server is running; a recording in
+// the making is read as far as it is safely written.
+import { constants } from 'node:fs';
+import { open, unlink } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { ApplianceError, ResourceError, SetupError } from '../errors.ts';
+import type { RecordingId, StreamName } from '../ops/names.ts';
+import { formatDuration } from '../ops/quantities.ts';
+import type { Report } from '../ops/report.ts';
+import { formatFields, formatTable } from '../ops/table.ts';
+import type { Archive } from './archive.ts';
+import type { RecordingEntry } from './catalogue-store.ts';
+import { parseRecordingId } from './recording-name.ts';
+
+/** Writes to standard output; resolves when it may go on. */
+export type WriteOut = (bytes: Uint8Array) => Promise<void>;
+
+/** The shape that users' scripts rely on; `path` is absolute and ends in `.part` while it is being recorded. */
+export function recordingJson(archive: Archive, entry: RecordingEntry): Record<string, unknown> {
+  return {
+    id: entry.id,
+    stream: entry.stream,
+    state: entry.state,
+    startedAt: new Date(entry.startedAt).toISOString(),
+    durationMs: entry.durationMs ?? null,
+    bytes: entry.bytes ?? null,
+    sha256: entry.sha256 ?? null,
+    path: archive.pathOf(entry),
+    keyId: entry.keyId ?? null,
+  };
+}
+
+/** `since` in ms since the Unix epoch. */
+export async function listRecordings(
+  archive: Archive,
+  filter: { readonly stream?: StreamName | undefined; readonly since?: number | undefined } = {},
+): Promise<Report> {
+  const entries = await archive.list(filter);
+  const rows = entries.map((entry) => [
+    entry.id,
+    entry.stream,
+    entry.state,
+    shownTime(entry.startedAt),
+    entry.durationMs === undefined ? '' : formatDuration(entry.durationMs),
+    entry.bytes === undefined ? '' : shownSize(entry.bytes),
+  ]);
+  return {
+    json: entries.map((entry) => recordingJson(archive, entry)),
+    text:
+      rows.length === 0
+        ? 'No recordings.'
+        : formatTable(['ID', 'STREAM', 'STATE', 'STARTED', 'DURATION', 'SIZE'], rows),
+  };
+}
+
+/** Throws SetupError NOT_FOUND. */
+export async function showRecording(archive: Archive, id: string): Promise<Report> {
+  const entry = await mustFind(archive, id);
+  return {
+    json: recordingJson(archive, entry),
+    text: formatFields([
+      ['id', entry.id],
+      ['stream', entry.stream],
+      ['state', entry.state],
+      ['started', shownTime(entry.startedAt)],
+      ['duration', entry.durationMs === undefined ? undefined : formatDuration(entry.durationMs)],
+      ['size', entry.bytes === undefined ? undefined : `${shownSize(entry.bytes)} (${entry.bytes} bytes)`],
+      ['sha256', entry.sha256],
+      ['key', entry.keyId],
+      ['file', archive.pathOf(entry)],
+    ]),
+  };
+}
+
+export interface GetRecordingOptions {
+  readonly id: string;
+  /** A file that does not exist yet, or `-` for standard output. Default: the recording's own name, here. */
+  readonly output?: string | undefined;
+  readonly writeOut: WriteOut;
+}
+
+/** Copies a recording out. Throws SetupError NOT_FOUND or ARGUMENT_INVALID (the file exists), ResourceError. */
+export async function getRecording(archive: Archive, options: GetRecordingOptions): Promise<Report> {
+  const entry = await mustFind(archive, options.id);
+  const output = options.output ?? basename(entry.path);
+  if (output === '-') {
+    for await (const piece of archive.read(entry.id)) await options.writeOut(piece);
+    return { json: undefined, text: '' };
+  }
+  const bytes = await copyToFile(archive, entry.id, output);
+  const unfinished = entry.state === 'recording' ? ', still being recorded' : '';
+  return { json: { id: entry.id, output, bytes }, text: `${output}: ${shownSize(bytes)}${unfinished}` };
+}
+
+/** Throws SetupError NOT_FOUND, or ARGUMENT_INVALID while it is being recorded. */
+export async function deleteRecording(archive: Archive, id: string): Promise<Report> {
+  const entry = await mustFind(archive, id);
+  await archive.remove(entry.id);
+  return { json: { id: entry.id, deleted: true }, text: `Deleted ${entry.id} (${entry.stream}).` };
+}
+
+async function mustFind(archive: Archive, id: string): Promise<RecordingEntry> {
+  const parsed = parseRecordingId(id);
+  const entry = parsed === undefined ? undefined : await archive.find(parsed);
+  if (entry !== undefined) return entry;
+  throw new SetupError('NOT_FOUND', 'there is no such recording', {
+    hint: 'See what there is with: penstock recording list',
+  });
+}
+
+async function copyToFile(archive: Archive, id: RecordingId, output: string): Promise<number> {
+  try {
+    const target = await open(output, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
+    let bytes = 0;
+    try {
+      for await (const piece of archive.read(id)) {
+        await target.writeFile(piece);
+        bytes += piece.length;
+      }
+    } catch (error) {
+      await unlink(output); // half a copy must not pass for a recording
+      throw error;
+    } finally {
+      await target.close();
+    }
+    return bytes;
+  } catch (error) {
+    if (error instanceof ApplianceError) throw error;
+    const code = error instanceof Error && 'code' in error ? error.code : undefined;
+    if (code === 'EEXIST') {
+      throw new SetupError('ARGUMENT_INVALID', `${output} exists already`, {
+        hint: 'Name another file with -o, or remove this one first.',
+      });
+    }
+    throw new ResourceError(
+      code === 'ENOSPC' ? 'DISK_FULL' : 'RECORDING_WRITE_FAILED',
+      `${output}: ${code}`,
+      {
+        hint: 'Choose another file with -o, or write to standard output with -o -',
+        cause: error,
+      },
+    );
+  }
+}
+
+function shownTime(milliseconds: number): string {
+  return `${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+}
+
+function shownSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
+}

@@ -1,0 +1,13 @@
+// What one recording may hold in memory, and how hard all of them together may lean on the disk.
+
+export const recorderLimits = {
+  /**
+   * Bytes of one recording that wait for the disk. The publisher is paused long before; what still comes is the
+   * rest of one read and at most one whole message (8 MiB). Beyond it the recording ends.
+   */
+  waitingBytes: 16 * 1024 * 1024,
+  /** Slabs kept for reuse when few are in use (128 KiB each). */
+  idleSlabs: 16,
+  /** fdatasync calls under way at once: each occupies one of the few threads that writes need too. */
+  concurrentSyncs: 2,
+} as const;

@@ -1,0 +1,33 @@
+// Slabs of memory that recordings fill with FLV bytes. A fresh off-heap buffer costs more than copying a frame
+// (PERFORMANCE 2), so slabs go round; as many are kept idle as are in use, and a burst is given back after it.
+import { recorderLimits } from './recorder-limits.ts';
+
+/** Bytes of one slab. PERFORMANCE 3.5. */
+export const slabSize = 128 * 1024;
+
+export class SlabPool {
+  readonly #idle: Uint8Array[] = [];
+  #inUse = 0;
+
+  /** A slab with whatever was in it before. */
+  take(): Uint8Array {
+    this.#inUse += 1;
+    return this.#idle.pop() ?? new Uint8Array(Buffer.allocUnsafeSlow(slabSize).buffer);
+  }
+
+  /** The giver must not touch the slab any more. */
+  give(slab: Uint8Array): void {
+    this.#inUse -= 1;
+    this.#idle.push(slab);
+    const kept = Math.max(recorderLimits.idleSlabs, this.#inUse);
+    if (this.#idle.length > kept) this.#idle.length = kept;
+  }
+
+  get inUse(): number {
+    return this.#inUse;
+  }
+
+  get idle(): number {
+    return this.#idle.length;
+  }
+}
