@@ -47,6 +47,11 @@ export function parseInstant(text: string): number | undefined {
   return Number.isNaN(instant) ? undefined : instant;
 }
 
+/** Milliseconds since the epoch → `2026-12-24T18:00:00.000Z`, for `--json`; null for undefined. */
+export function formatInstant(instant: number | undefined): string | null {
+  return instant === undefined ? null : new Date(instant).toISOString();
+}
+
 /** Milliseconds → the two largest units that matter: `29d 23h`, `5m`, `12s`. Less than a second is `0s`. */
 export function formatDuration(milliseconds: number): string {
   let seconds = Math.floor(Math.abs(milliseconds) / 1000);

@@ -4,6 +4,7 @@ import { assert as assertProperty, integer, property } from 'fast-check';
 import {
   formatBitrate,
   formatDuration,
+  formatInstant,
   parseBitrate,
   parseDuration,
   parseInstant,
@@ -100,6 +101,14 @@ describe('parseInstant', () => {
     '1766600000',
     'tomorrow',
   ])('refuses %j', (text) => expect(parseInstant(text)).toBeUndefined());
+});
+
+describe('formatInstant', () => {
+  it('is read back, and is null for nothing', () => {
+    expect(formatInstant(Date.UTC(2026, 11, 24, 18))).toBe('2026-12-24T18:00:00.000Z');
+    expect(parseInstant(formatInstant(1_797_000_000_123) ?? '')).toBe(1_797_000_000_123);
+    expect(formatInstant(undefined)).toBeNull();
+  });
 });
 
 describe('formatDuration', () => {

@@ -1,0 +1,132 @@
+// The decision about one request, given the key it names: who may do what, where, when and from where.
+// pure. Leaves out looking the key up, comparing secrets and counting guesses (key-gate.ts).
+import type { Secret } from '../bytes/secret.ts';
+import { blockContains, parseAddress, type AddressBlock } from '../ops/address.ts';
+import type { KeyId, StreamName } from '../ops/names.ts';
+import type { HashedSecret } from './secret-hasher.ts';
+
+export type Role = 'publish' | 'play';
+export type KeyState = 'active' | 'disabled' | 'revoked';
+
+export interface StreamKey extends HashedSecret {
+  readonly id: KeyId;
+  readonly stream: StreamName;
+  readonly role: Role;
+  readonly state: KeyState;
+  /** Times are milliseconds since the epoch. */
+  readonly createdAt: number;
+  readonly notBefore?: number | undefined;
+  readonly expiresAt?: number | undefined;
+  /** Empty = from anywhere. */
+  readonly allow: readonly AddressBlock[];
+  /** `tls`: RTMPS and RTMPTS only; the RC4 of RTMPE does not count. */
+  readonly require: 'any' | 'tls';
+  /** Bits per second. */
+  readonly maxBitrate?: number | undefined;
+  /** Milliseconds. */
+  readonly maxSession?: number | undefined;
+  readonly note?: string | undefined;
+  readonly lastUse?: KeyUse | undefined;
+}
+
+export interface KeyUse {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly address: string;
+  readonly encoder: string;
+  readonly door: string;
+}
+
+export interface AccessRequest {
+  readonly right: Role;
+  readonly app: string;
+  /** The publishing or playing name as sent, without its query. */
+  readonly name: Secret;
+  /** From `?key=`, wherever the encoder put it. */
+  readonly key?: Secret | undefined;
+  readonly address: string;
+  /** Whether TLS carries the connection. */
+  readonly tls: boolean;
+  readonly door: string;
+  readonly encoder: string;
+}
+
+export type RefusalReason =
+  | 'not-a-key'
+  | 'mistyped'
+  | 'unknown-key'
+  | 'wrong-secret'
+  | 'disabled'
+  | 'revoked'
+  | 'not-yet-valid'
+  | 'expired'
+  | 'role-missing'
+  | 'wrong-stream'
+  | 'address-not-allowed'
+  | 'encryption-required'
+  | 'too-many-attempts';
+
+export type Verdict =
+  | {
+      readonly granted: true;
+      readonly keyId: KeyId;
+      readonly stream: StreamName;
+      /** When the key expires, in milliseconds since the epoch. */
+      readonly until?: number;
+      /** Milliseconds. */
+      readonly maxSession?: number;
+      /** Bits per second. */
+      readonly maxBitrate?: number;
+    }
+  | {
+      readonly granted: false;
+      /** For the log alone: on the wire every refusal reads alike. */
+      readonly reason: RefusalReason;
+      /** When an existing key was named. */
+      readonly keyId?: KeyId;
+    };
+
+/** What became of the key that a request carries: how far it led. */
+export type Credential =
+  | { readonly outcome: 'not-a-key' | 'mistyped' | 'unknown-key' }
+  | { readonly outcome: 'wrong-secret' | 'matched'; readonly key: StreamKey };
+
+/** `now` in milliseconds since the epoch. */
+export function judge(credential: Credential, request: AccessRequest, now: number): Verdict {
+  if (!('key' in credential)) return { granted: false, reason: credential.outcome };
+  const { outcome, key } = credential;
+  const reason = outcome === 'matched' ? objection(key, request, now) : outcome;
+  if (reason !== undefined) return { granted: false, reason, keyId: key.id };
+  return {
+    granted: true,
+    keyId: key.id,
+    stream: key.stream,
+    ...(key.expiresAt !== undefined && { until: key.expiresAt }),
+    ...(key.maxSession !== undefined && { maxSession: key.maxSession }),
+    ...(key.maxBitrate !== undefined && { maxBitrate: key.maxBitrate }),
+  };
+}
+
+// The first of these that holds is the one in the log, so what an operator would look at first comes first.
+function objection(key: StreamKey, request: AccessRequest, now: number): RefusalReason | undefined {
+  if (key.state !== 'active') return key.state;
+  if (key.notBefore !== undefined && now < key.notBefore) return 'not-yet-valid';
+  if (key.expiresAt !== undefined && now >= key.expiresAt) return 'expired';
+  if (key.role !== request.right) return 'role-missing';
+  if (!namesStream(key.stream, request)) return 'wrong-stream';
+  if (!isAllowed(key.allow, request.address)) return 'address-not-allowed';
+  if (key.require === 'tls' && !request.tls) return 'encryption-required';
+  return undefined;
+}
+
+// The key as the name says which stream it is for, so only the application is compared; a key in the query
+// stands beside the name, so the whole stream is.
+function namesStream(stream: StreamName, { app, name, key }: AccessRequest): boolean {
+  return key === undefined ? stream.startsWith(`${app}/`) : stream === `${app}/${name.reveal()}`;
+}
+
+function isAllowed(allow: readonly AddressBlock[], text: string): boolean {
+  if (allow.length === 0) return true;
+  const address = parseAddress(text);
+  return address !== undefined && allow.some((block) => blockContains(block, address));
+}
