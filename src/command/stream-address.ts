@@ -24,10 +24,12 @@ export function parseStreamAddress(place: ConnectPlace, publishingName: string):
   const name = split(checked(publishingName, 'publishing name'));
   const app = split(checked(place.app, 'app'));
   const url = split(place.tcUrl);
+  const appPath = appName(app.path);
   if (name.path === '') throw invalid('the publishing name is empty');
+  if (appPath === '') throw invalid('the application name is empty');
   const key = queryKey(name.query) ?? queryKey(app.query) ?? queryKey(url.query);
   return {
-    app: appName(app.path),
+    app: appPath,
     name: new Secret(name.path),
     ...(key === undefined ? {} : { key: new Secret(key) }),
   };
