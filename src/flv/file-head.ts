@@ -17,8 +17,11 @@ export const headLength = 32 * 1024;
 /** The properties of a client's onMetaData. */
 export type ClientMetadata = AmfObject;
 
-/** Nobody knows a script of this name, so players skip it. */
-const fillerName = 'filler';
+/**
+ * The filler must be a script that every reader knows and skips: of an unknown name ffmpeg makes a data stream.
+ * This one is what Flash servers say of their streams, a permission (two booleans) that nobody asks for today.
+ */
+const fillerScript = ['|RtmpSampleAccess', false, false] as const;
 
 /** What is ours to say; a client's word on these is about its own clock and file. Lower case. */
 const ownProperties: ReadonlySet<string> = new Set([
@@ -91,11 +94,11 @@ function assemble(header: Uint8Array, properties: readonly [string, AmfValue][])
   const head = new Uint8Array(headLength);
   head.set(header);
   const end = writeTag(head, fileHeaderLength, TagType.ScriptData, 0, metadata);
-  const fixed = encodeAmf0(fillerName, '');
+  const fixed = encodeAmf0(...fillerScript, '');
   const filling = headLength - end - tagSize(fixed.length);
   // The limits of the index and of client metadata leave more than this; a head must never run into the tags.
   if (filling < 0) throw new RangeError('the head of a recording is too long');
-  writeTag(head, end, TagType.ScriptData, 0, encodeAmf0(fillerName, ' '.repeat(filling)));
+  writeTag(head, end, TagType.ScriptData, 0, encodeAmf0(...fillerScript, ' '.repeat(filling)));
   return head;
 }
 

@@ -30,13 +30,15 @@ export function roleOf(type: TagType, body: Uint8Array): TagRole {
 
 function videoRole(body: Uint8Array): TagRole {
   const first = body[0] ?? 0;
+  const frameType = first >> 4;
   const codec = first & 0x0f;
+  if (frameType === commandFrame) return 'inter-frame'; // FLV E.4.3.1: a command byte in place of a payload
   if (codec === avc || codec === hevcBeforeEnhanced || codec === av1BeforeEnhanced) {
     const packetType = body[1]; // FLV E.4.3.1 AVCPacketType
     if (packetType === 0) return 'sequence-start';
     if (packetType === 2) return 'sequence-end';
   }
-  return frameRole(first >> 4);
+  return frameRole(frameType);
 }
 
 function enhancedVideoRole(body: Uint8Array): TagRole {

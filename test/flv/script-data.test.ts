@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+import { AmfObject } from '../../src/amf/amf-value.ts';
+import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
+import { metadataOf, withoutSetDataFrame } from '../../src/flv/script-data.ts';
+
+const properties = new AmfObject([['width', 1280]], 'ecma-array');
+
+describe('script data', () => {
+  it('loses the order @setDataFrame and nothing else', () => {
+    const data = encodeAmf0('onMetaData', properties);
+    expect(withoutSetDataFrame(encodeAmf0('@setDataFrame', 'onMetaData', properties))).toEqual(data);
+    expect(withoutSetDataFrame(data)).toBe(data);
+    const short = Uint8Array.of(2, 0, 13, 0x40);
+    expect(withoutSetDataFrame(short)).toBe(short);
+  });
+
+  it('is metadata as an array or an object, ordered or bare', () => {
+    expect(metadataOf(encodeAmf0('@setDataFrame', 'onMetaData', properties))?.get('width')).toBe(1280);
+    const object = new AmfObject([['height', 720]], 'object');
+    expect(metadataOf(encodeAmf0('onMetaData', object, 'and more'))?.get('height')).toBe(720);
+  });
+
+  it('is no metadata when it is something else, cut short or empty', () => {
+    const whole = encodeAmf0('@setDataFrame', 'onMetaData', properties);
+    for (let length = 0; length < whole.length; length += 1) {
+      expect(metadataOf(whole.subarray(0, length))).toBeUndefined();
+    }
+    expect(metadataOf(encodeAmf0('onTextData', properties))).toBeUndefined();
+    expect(metadataOf(encodeAmf0('onMetaData', 5))).toBeUndefined();
+    expect(metadataOf(Uint8Array.of(0xff, 0xff))).toBeUndefined();
+  });
+});
