@@ -35,11 +35,9 @@ export function doorUrls(config: Place, ports?: readonly number[]): DoorUrls {
   return urls;
 }
 
-/** Server URLs for one stream, as encoders want them: with the app, without the key. */
-export function serverUrls(urls: DoorUrls, stream: StreamName): Record<string, string> {
-  const app = stream.slice(0, stream.indexOf('/'));
-  const servers = Object.entries(urls).filter(([door]) => door.startsWith('rtmp'));
-  return Object.fromEntries(servers.map(([door, url]) => [door, `${url}/${app}`]));
+/** The doors that encoders use, without an app. */
+export function encoderUrls(urls: DoorUrls): Record<string, string> {
+  return Object.fromEntries(Object.entries(urls).filter(([door]) => door.startsWith('rtmp')));
 }
 
 /** Accept entries that no door of this version serves. */
@@ -62,8 +60,8 @@ export interface Welcome {
 
 /** What a running server tells its operator: settings ready to paste, and where recordings are. */
 export function welcomeText({ urls, stream, key, recordings, caFile, command }: Welcome): string {
-  const servers = serverUrls(urls, stream);
-  const server = servers['rtmps'] ?? Object.values(servers)[0] ?? '';
+  const base = urls.rtmps ?? Object.values(encoderUrls(urls))[0] ?? '';
+  const server = `${base}/${stream.slice(0, stream.indexOf('/'))}`;
   const shownKey = key ?? 'YOUR_STREAM_KEY';
   const source =
     '-re -f lavfi -i testsrc2=size=1280x720:rate=30 -f lavfi -i sine=frequency=440:sample_rate=48000';

@@ -33,16 +33,19 @@ export function step(from: ConnectionState, to: ConnectionState): ConnectionStat
   return to;
 }
 
+/** The state once the peer is told why it ends: several streams may be told, and also after an error. */
+export function lastWords(from: ConnectionState): ConnectionState {
+  return from === 'closing' || from === 'closed' ? from : step(from, 'closing');
+}
+
 /** @throws ProtocolError COMMAND_OUT_OF_STATE, as for a publish before connect. */
 export function checkAllowed(command: string, state: ConnectionState): void {
   const needed = Object.hasOwn(allowed, command) ? allowed[command] : 'open';
   if (state !== needed) {
     throw new ProtocolError(
       'COMMAND_OUT_OF_STATE',
-      `a command that needs an ${needed} connection came while ${state}`,
-      {
-        clause: 'RTMP 7.2',
-      },
+      `a command for the state "${needed}" came in the state "${state}"`,
+      { clause: 'RTMP 7.2' },
     );
   }
 }

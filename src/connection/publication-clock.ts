@@ -18,9 +18,13 @@ export class PublicationClock {
     return Math.max(0, this.#last - this.#first);
   }
 
-  /** The same for a data message, which does not set the beginning: metadata is often stamped 0. */
+  /**
+   * The same for a data message, which does not set the beginning. Metadata is often stamped 0, whatever the
+   * media says: that counts as now, because from far enough along it would wrap into the future.
+   */
   data(timestamp: number): number {
     if (this.#first === undefined) return 0;
+    if (timestamp === 0) return Math.max(0, this.#last - this.#first);
     return Math.max(0, this.#last + ((timestamp - this.#last) | 0) - this.#first);
   }
 }

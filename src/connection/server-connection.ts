@@ -18,7 +18,7 @@ import { roleOf } from '../flv/tag-role.ts';
 import { type Tag, TagType } from '../flv/tag.ts';
 import { ServerHandshake } from '../handshake/server-handshake.ts';
 import type { ConnectionEvent } from './connection-event.ts';
-import { type ConnectionState, checkAllowed, step } from './connection-state.ts';
+import { type ConnectionState, checkAllowed, lastWords, step } from './connection-state.ts';
 import { MessageInput } from './message-input.ts';
 import { MessageOutput } from './message-output.ts';
 import { PublicationClock } from './publication-clock.ts';
@@ -144,13 +144,13 @@ export class ServerConnection {
     } else {
       this.#output.status(pending.streamId, code, description);
     }
-    this.#state = step(this.#state, 'closing');
+    this.#state = lastWords(this.#state);
   }
 
   /** Tells an accepted publisher why its publication ends. The caller closes the connection. */
   dismiss(streamId: number, code: StatusCode, description: string): void {
     this.#output.status(streamId, code, description);
-    if (this.#state === 'open') this.#state = step(this.#state, 'closing');
+    this.#state = lastWords(this.#state);
   }
 
   /** Asks for a sign of life. RTMP 7.1.7 PingRequest. `time` in milliseconds. */
@@ -359,13 +359,12 @@ export class ServerConnection {
   }
 
   #deleteStream(streamId: AmfValue): void {
-    if (typeof streamId !== 'number') {
-      throw new ProtocolError('COMMAND_INVALID', "deleteStream's stream ID is not a number", {
-        clause: 'RTMP 7.2.2.3',
-      });
+    // practice: GStreamer's rtmp2sink gives the publishing name where the stream ID belongs; it has one stream.
+    const named = typeof streamId === 'number' ? [streamId] : this.#streams.keys();
+    for (const id of named) {
+      this.#closeStream(id);
+      this.#streams.delete(id);
     }
-    this.#closeStream(streamId);
-    this.#streams.delete(streamId);
   }
 
   #request(command: PendingRequest['command'], transactionId: number, streamId: number): number {

@@ -1,0 +1,194 @@
+// The roof: builds every room and joins them, starts them in order and stops them in the reverse. Nothing here
+// decides anything; whoever wants to know how the rooms hang together reads this file.
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { Archive } from './archive/archive.ts';
+import { CertificateKeeper } from './certificates/certificate-keeper.ts';
+import type { Config } from './config.ts';
+import { createHttpHandler } from './console/http-handler.ts';
+import { DoorServer } from './door/door-server.ts';
+import { type DoorUrls, doorUrls, encoderUrls, unavailableDoors } from './encoder-settings.ts';
+import { SetupError } from './errors.ts';
+import { prepareKeyExchange } from './handshake/key-exchange.ts';
+import { createStreamHub } from './hub/stream-hub.ts';
+import { type KeyGate, openKeyGate } from './keys/key-gate.ts';
+import { pepperLength, SecretHasher } from './keys/secret-hasher.ts';
+import { openTokenGate } from './keys/token-gate.ts';
+import type { Clock } from './ops/clock.ts';
+import type { Component } from './ops/component.ts';
+import type { Log } from './ops/log.ts';
+import type { Random } from './ops/random.ts';
+import { createRecorder } from './recorder/recorder.ts';
+import { SessionRegistry } from './session/session-registry.ts';
+import { openLiveSessionStore } from './store/live-session-store.ts';
+import { openSecretFile } from './store/secret-file.ts';
+import { openStore, type Store } from './store/store.ts';
+
+export interface ApplianceParts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  /** What this machine calls itself, for the development certificate. */
+  readonly machineName: string;
+}
+
+/** What the server and every command stand on: the database and the pepper of the key hashes. */
+export interface Ground {
+  readonly store: Store;
+  readonly hasher: SecretHasher;
+}
+
+/** @throws SetupError when the data folder, the database or the pepper cannot be used. */
+export async function openGround(
+  config: Config,
+  parts: Omit<ApplianceParts, 'machineName'>,
+): Promise<Ground> {
+  const { clock, random, log } = parts;
+  try {
+    mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new SetupError('DATA_FOLDER_UNUSABLE', `the data folder cannot be made: ${reason}`, {
+      hint: 'choose another folder with --data-dir or dataDir, or give this user the right to write there',
+      cause: error,
+    });
+  }
+  const store = await openStore({ folder: config.dataDir, clock, log });
+  try {
+    const path = join(config.dataDir, 'pepper');
+    return { store, hasher: new SecretHasher(openSecretFile({ path, length: pepperLength, random })) };
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+export function openArchive(
+  config: Config,
+  { store }: Ground,
+  parts: Omit<ApplianceParts, 'machineName'>,
+): Archive {
+  return new Archive({
+    ...parts,
+    folder: config.recorder.directory,
+    db: store.db,
+    minFreeSpace: config.recorder.minFreeSpace,
+  });
+}
+
+/** A running server. `stop` tells publishers, seals their files and leaves nothing behind. */
+export interface Appliance extends Component {
+  /** URLs of the open doors with their real ports, once started. */
+  readonly urls: DoorUrls;
+  /** Real ports of the listeners in their order, once started. */
+  readonly ports: readonly number[];
+  /** What clients of the development certificate have to trust. */
+  readonly caFile: string | undefined;
+}
+
+/** Builds the whole house on the ground; nothing is open until start(). */
+export async function buildAppliance(
+  config: Config,
+  ground: Ground,
+  parts: ApplianceParts,
+): Promise<Appliance> {
+  const { clock, random, log } = parts;
+  const { store, hasher } = ground;
+  const serverId = Buffer.from(random.bytes(8)).toString('hex');
+  const liveSessions = openLiveSessionStore({ store, clock, log, serverId });
+  const hub = createStreamHub({ clock, log });
+  const archive = openArchive(config, ground, parts);
+  const { flushInterval, syncInterval } = config.recorder;
+  const recorder = createRecorder({ hub, archive, clock, log, flushInterval, syncInterval });
+  const gate: KeyGate = await openKeyGate({ store, hasher, clock, log });
+  const sessions = new SessionRegistry({
+    clock,
+    random,
+    log,
+    limits: config.limits,
+    gate,
+    hub,
+    liveSessions,
+  });
+  const certificates = new CertificateKeeper(
+    { certificate: config.tls.certificate, hosts: config.hosts, certsDir: config.certsDir },
+    parts,
+  );
+  let ready = false;
+  let door: DoorServer | undefined;
+  const ports = () => door?.addresses.map(({ port }) => port);
+  const urls = () => doorUrls(config, ports());
+  const onRequest = createHttpHandler({
+    archive,
+    streams: liveSessions,
+    tokenGate: openTokenGate({ store, hasher, clock }),
+    keys: {
+      store,
+      hasher,
+      random,
+      clock,
+      get serverUrls() {
+        return encoderUrls(urls());
+      },
+    },
+    ready: () => ready,
+    clock,
+    log,
+  });
+
+  return {
+    get urls() {
+      return urls();
+    },
+    get ports() {
+      return ports() ?? [];
+    },
+    get caFile() {
+      return certificates.caFile;
+    },
+    start: async () => {
+      for (const warning of config.warnings) log.warn('config.doubted', { warning });
+      const missing = unavailableDoors(config);
+      if (missing.length > 0) log.info('doors.unavailable', { doors: missing.join(' ') });
+      if (config.listeners.some(({ accept }) => accept.includes('rtmpe'))) prepareKeyExchange();
+      await archive.recover();
+      await certificates.start();
+      await recorder.start();
+      await sessions.start();
+      door = new DoorServer({
+        listeners: config.listeners.map(({ address, accept }) => ({ ...address, accept })),
+        limits: config.limits,
+        ingestLatency: config.ingestLatency,
+        tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48) },
+        certificates,
+        betterUrl: (wanted) => {
+          const { https, rtmps, rtmpe } = urls();
+          if (wanted === 'http') return https;
+          const url = rtmps ?? rtmpe;
+          return url === undefined ? undefined : `${url}/live`;
+        },
+        clock,
+        log,
+        onTransport: (transport) => sessions.open(transport),
+        onRequest,
+      });
+      await door.start();
+      ready = true;
+      log.info('appliance.started', {
+        listeners: door.addresses.map(({ host, port }) => `${host}:${port}`).join(' '),
+      });
+    },
+    stop: async () => {
+      ready = false;
+      door?.stopAccepting();
+      await sessions.stop();
+      await recorder.stop();
+      await door?.stop();
+      await certificates.stop();
+      await liveSessions.close();
+      await gate.close();
+      await store.close();
+      log.info('appliance.stopped');
+    },
+  };
+}
