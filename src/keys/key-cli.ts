@@ -55,7 +55,7 @@ export async function createKey(given: NewKeyArguments, context: KeyCliContext):
       '',
       ...(rows.length > 0 ? [formatFields(rows), ''] : []),
       // Not through formatFields, which would mask it.
-      `stream key   ${secret.reveal()}`,
+      `stream key    ${secret.reveal()}`,
       '',
       'This is the only time the stream key is shown: the server keeps no more than its hash.',
     ].join('\n'),

@@ -20,8 +20,8 @@ export interface TokenCliContext {
 
 /** As typed on the command line. */
 export interface NewTokenArguments {
-  /** `keys:write,recordings:read`; without it the token may read everything and change nothing. */
-  readonly scope?: string | undefined;
+  /** `keys:write,recordings:read`, or a list; without any the token may read everything and change nothing. */
+  readonly scope?: string | readonly string[] | undefined;
   readonly expires?: string | undefined;
   readonly note?: string | undefined;
 }
@@ -33,7 +33,7 @@ export async function createToken(given: NewTokenArguments, context: TokenCliCon
   if (expiresAt !== undefined && expiresAt <= now) {
     throw argumentInvalid('--expires', given.expires ?? '', 'Give a moment in the future.');
   }
-  const held = readScopes(given.scope);
+  const held = readScopes([given.scope ?? []].flat());
   const tokens = openTokenStore(context.store);
   const { id, secret } = generateKey('ptk', (length) => context.random.bytes(length));
   await tokens.create({
@@ -91,9 +91,9 @@ export async function revokeToken(id: string, context: TokenCliContext): Promise
   return { json: describe(token, now), text: `Token ${id} is revoked and refused from now on.` };
 }
 
-function readScopes(text: string | undefined): readonly Scope[] {
-  if (text === undefined) return scopes.filter((scope) => scope.endsWith(':read'));
-  const words = text.split(',').map((word) => word.trim());
+function readScopes(texts: readonly string[]): readonly Scope[] {
+  if (texts.length === 0) return scopes.filter((scope) => scope.endsWith(':read'));
+  const words = texts.flatMap((text) => text.split(',')).map((word) => word.trim());
   for (const word of words) readChoice('--scope', word, scopes);
   return scopes.filter((scope) => words.includes(scope));
 }

@@ -51,6 +51,7 @@ class PollingChangeFeed implements ChangeFeed {
   #cancel: CancelTimer = () => undefined;
   #version = -1;
   #lastSeq = 0;
+  #polling = false;
   #failing = false;
   #stopped = false;
 
@@ -106,12 +107,16 @@ class PollingChangeFeed implements ChangeFeed {
   }
 
   async #poll(): Promise<void> {
+    if (this.#polling) return;
+    this.#polling = true;
     try {
       await this.catchUp();
       this.#failing = false;
     } catch (error) {
       if (!this.#failing && !this.#stopped) this.#log.error('store.failed', { reason: String(error) });
       this.#failing = true;
+    } finally {
+      this.#polling = false;
     }
   }
 

@@ -1,0 +1,228 @@
+// The verbs of `penstock key`: shapes for scripts, sentences for people, the key shown once.
+import { describe, expect, it } from 'vitest';
+import { createFirstKey, createKey, listKeys, setKeyState, showKey } from '../../src/keys/key-cli.ts';
+import { openKeyStore } from '../../src/keys/key-store.ts';
+import type { StreamName } from '../../src/ops/names.ts';
+import { openKeyRoom } from '../support/key-room.ts';
+
+const server = { rtmps: 'rtmps://ingest.example.com:1935/live', rtmpe: 'rtmpe://ingest.example.com/live' };
+const everyRule = {
+  stream: 'live/camera-1',
+  role: 'publish',
+  expires: '30d',
+  notBefore: '2026-11-23T08:00Z',
+  allow: ['10.1.2.3/8', '2001:db8::1'],
+  require: 'tls',
+  maxBitrate: '12M',
+  maxSession: '8h',
+  note: 'van 2',
+};
+
+describe('penstock key create', () => {
+  it('answers the documented shape, and shows the key once in words', async () => {
+    const { context } = await openKeyRoom();
+    const { json, text } = await createKey({ stream: 'live/camera-1', expires: '30d' }, context);
+    expect(json).toEqual({
+      id: expect.stringMatching(/^[0-9a-z]{8}$/),
+      stream: 'live/camera-1',
+      role: 'publish',
+      key: expect.stringMatching(/^psk_[0-9a-z]{8}_[0-9a-z]{30}$/),
+      server,
+      expiresAt: '2026-12-22T13:05:09.000Z',
+    });
+    const { id, key } = json as { id: string; key: string };
+    expect(text.split('\n')).toEqual([
+      `Key ${id} may publish live/camera-1 until 2026-12-22T13:05:09.000Z.`,
+      '',
+      'rtmps server  rtmps://ingest.example.com:1935/live',
+      'rtmpe server  rtmpe://ingest.example.com/live',
+      '',
+      `stream key    ${key}`,
+      '',
+      'This is the only time the stream key is shown: the server keeps no more than its hash.',
+    ]);
+  });
+
+  it('keeps every rule', async () => {
+    const { context, makeKey } = await openKeyRoom();
+    const { id } = await makeKey(everyRule);
+    const { json, text } = await showKey(id, context);
+    expect(json).toEqual({
+      id,
+      stream: 'live/camera-1',
+      role: 'publish',
+      server,
+      expiresAt: '2026-12-22T13:05:09.000Z',
+      state: 'active',
+      lastUsedAt: null,
+      lastUsedFrom: null,
+      lastUsedEncoder: null,
+      lastUsedDoor: null,
+      createdAt: '2026-11-22T13:05:09.000Z',
+      notBefore: '2026-11-23T08:00:00.000Z',
+      allow: ['10.0.0.0/8', '2001:db8::1'],
+      require: 'tls',
+      maxBitrate: 12_000_000,
+      maxSession: 28_800_000,
+      note: 'van 2',
+    });
+    expect(text).toContain('expires       2026-12-22T13:05:09.000Z (in 30d)');
+    expect(text).toContain('max bitrate   12 Mbit/s');
+  });
+
+  it.each([
+    [{ stream: 'camera-1' }, 'STREAM: "camera-1"'],
+    [{ stream: 'live/../etc' }, 'STREAM: "live/../etc"'],
+    [{ role: 'admin' }, '--role: "admin"'],
+    [{ expires: 'soon' }, '--expires: "soon"'],
+    [{ expires: '0' }, '--expires: "0"'],
+    [{ expires: '2026-11-22' }, '--expires: "2026-11-22"'],
+    [{ expires: '1h', notBefore: '2h' }, '--expires: "1h"'],
+    [{ notBefore: 'now' }, '--not-before: "now"'],
+    [{ allow: ['10.0.0.0/8', '10.0.0.0/99'] }, '--allow: "10.0.0.0/99"'],
+    [{ require: 'rtmpe' }, '--require: "rtmpe"'],
+    [{ maxBitrate: '12MB' }, '--max-bitrate: "12MB"'],
+    [{ maxBitrate: '0' }, '--max-bitrate: "0"'],
+    [{ maxSession: '8' }, '--max-session: "8"'],
+    [{ note: 'psk_7h2kq9d4' }, '--note: "[secret]"'],
+  ])('refuses %j in words, and makes nothing', async (given, found) => {
+    const { context } = await openKeyRoom();
+    await expect(createKey({ stream: 'live/camera-1', ...given }, context)).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+      message: `${found} is not valid.`,
+      hint: expect.stringMatching(/^Give .*\.$/),
+    });
+    expect((await listKeys(context)).json).toEqual([]);
+  });
+
+  it('takes another id when the first one is taken', async () => {
+    const { context, makeKey } = await openKeyRoom();
+    const { id } = await makeKey();
+    const letters = '0123456789abcdefghjkmnpqrstvwxyz';
+    const taken = Uint8Array.from(id, (letter) => letters.indexOf(letter));
+    let asked = 0;
+    const random = {
+      bytes: (length: number) => Uint8Array.from({ length }, (_, at) => taken[at] ?? 0).fill(asked++, 8),
+    };
+    const stubborn = {
+      bytes: (length: number) => (asked < 2 ? random.bytes(length) : new Uint8Array(length)),
+    };
+    const { json } = await createKey({ stream: 'live/camera-1' }, { ...context, random: stubborn });
+    expect(json).toMatchObject({ id: '00000000' });
+    expect(asked).toBe(2);
+  });
+});
+
+describe('createFirstKey', () => {
+  it('makes a key for an empty store, and none when there is one, whatever its state', async () => {
+    const { context } = await openKeyRoom();
+    const key = await createFirstKey('live/camera-1' as StreamName, context);
+    expect(key).toMatch(/^psk_/);
+    const [made] = await openKeyStore(context.store).list();
+    await setKeyState(made!.id, 'revoke', context);
+    expect(await createFirstKey('live/camera-1' as StreamName, context)).toBeUndefined();
+    expect((await listKeys(context)).json).toHaveLength(1);
+  });
+});
+
+describe('penstock key list', () => {
+  it('answers the documented shape for scripts, and a table for people', async () => {
+    const { context, clock, makeKey } = await openKeyRoom();
+    const [used, expired] = [await makeKey({ expires: '2h' }), await makeKey({ role: 'play', note: 'wall' })];
+    const use = { at: clock.now(), address: '2001:db8::1', encoder: 'OBS', door: 'rtmps' };
+    await openKeyStore(context.store).touch(used.id, use);
+    await setKeyState(expired.id, 'disable', context);
+    clock.setNow(clock.now() + 3_600_000);
+    const { json, text } = await listKeys(context);
+    const entries = [
+      {
+        id: used.id,
+        stream: 'live/camera-1',
+        role: 'publish',
+        server,
+        expiresAt: '2026-11-22T15:05:09.000Z',
+        state: 'active',
+        lastUsedAt: '2026-11-22T13:05:09.000Z',
+        lastUsedFrom: '2001:db8::1',
+      },
+      {
+        id: expired.id,
+        stream: 'live/camera-1',
+        role: 'play',
+        server,
+        expiresAt: null,
+        state: 'disabled',
+        lastUsedAt: null,
+        lastUsedFrom: null,
+      },
+    ];
+    // Made in the same millisecond: the id decides.
+    expect(json).toEqual(entries.sort((a, b) => (a.id < b.id ? -1 : 1)));
+    const rows = text.replaceAll(/^[0-9a-z]{8}(?= )/gm, 'xxxxxxxx').split('\n');
+    expect(rows[0]).toBe('ID        STREAM         ROLE     STATE     EXPIRES  LAST USED  FROM         NOTE');
+    expect(rows.slice(1).sort()).toEqual([
+      'xxxxxxxx  live/camera-1  play     disabled  never    never      -            wall',
+      'xxxxxxxx  live/camera-1  publish  active    in 1h    1h ago     2001:db8::1  -',
+    ]);
+  });
+
+  it('says how to begin when there is none', async () => {
+    const { context } = await openKeyRoom();
+    expect(await listKeys(context)).toEqual({
+      json: [],
+      text: expect.stringContaining('penstock key create'),
+    });
+  });
+});
+
+describe('penstock key disable, enable, revoke', () => {
+  it('changes the state and says what follows', async () => {
+    const { context, makeKey } = await openKeyRoom();
+    const { id } = await makeKey();
+    expect((await setKeyState(id, 'disable', context)).json).toMatchObject({ id, state: 'disabled' });
+    expect((await setKeyState(id, 'enable', context)).text).toContain(
+      `Key ${id} of live/camera-1 is active.`,
+    );
+    expect((await setKeyState(id, 'revoke', context)).json).toMatchObject({ state: 'revoked' });
+    expect((await setKeyState(id, 'revoke', context)).json).toMatchObject({ state: 'revoked' });
+  });
+
+  it.each(['enable', 'disable'] as const)('does not %s a revoked key', async (verb) => {
+    const { context, makeKey } = await openKeyRoom();
+    const { id } = await makeKey();
+    await setKeyState(id, 'revoke', context);
+    await expect(setKeyState(id, verb, context)).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+      message: expect.stringContaining('final'),
+      hint: expect.stringContaining('penstock key create live/camera-1'),
+    });
+    expect((await showKey(id, context)).json).toMatchObject({ state: 'revoked' });
+  });
+
+  it('says that a key does not exist, without repeating one given in place of its id', async () => {
+    const { context, makeKey } = await openKeyRoom();
+    await expect(setKeyState('00000000', 'revoke', context)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    await expect(showKey('00000000', context)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    const { key } = await makeKey();
+    await expect(showKey(key, context)).rejects.toMatchObject({
+      code: 'ARGUMENT_INVALID',
+      message: 'ID: "[secret]" is not valid.',
+    });
+  });
+});
+
+describe('secrets', () => {
+  it('are in no report but that of the creation', async () => {
+    const { context, makeKey } = await openKeyRoom();
+    const { id, key } = await makeKey(everyRule);
+    const { digest } = (await openKeyStore(context.store).list())[0]!;
+    const reports = [
+      await listKeys(context),
+      await showKey(id, context),
+      await setKeyState(id, 'disable', context),
+      await setKeyState(id, 'enable', context),
+      await setKeyState(id, 'revoke', context),
+    ];
+    for (const secret of [key, key.slice(13), digest]) expect(JSON.stringify(reports)).not.toContain(secret);
+  });
+});
