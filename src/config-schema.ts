@@ -82,6 +82,13 @@ function quantity(what: string, parse: (text: string) => number | undefined, lea
   });
 }
 
+/** A value that only null may stand for as yet; a wrong one is still told from a right one. */
+function notYet<T extends z.ZodType>(schema: T, subject: string) {
+  return schema.nullable().refine((value) => value === null, {
+    error: `but ${subject} not available in this version; use null`,
+  });
+}
+
 const addressForm = 'expected ADDRESS:PORT such as 0.0.0.0:1935 or [::]:1935';
 const address = z.string({ error: addressForm }).transform((written, context) => {
   const parsed = parseAddress(written);
@@ -168,12 +175,11 @@ export const configSchema = block({
   recorder: block({
     /** An absolute path. */
     directory: text('a folder').nullable(),
-    /** A recording that grows beyond either goes on in a new file. */
     segment: block({
-      maxDuration: duration('1s', longestAge).nullable(),
-      maxSize: size('1MiB').nullable(),
+      maxDuration: notYet(duration('1s', longestAge), 'segments are'),
+      maxSize: notYet(size('1MiB'), 'segments are'),
     }),
-    /** An unclean drop that comes back within it continues the same recording; 0 = never. */
+    /** Read by nobody yet: every connection makes its own recording (config.ts warns). */
     reconnectWindow: duration('0', longestTimer),
     /** At most this much is lost when the process is killed. */
     flushInterval: duration('10ms', '60s'),
@@ -182,8 +188,8 @@ export const configSchema = block({
     /** Bytes that recording never uses up on its volume. */
     minFreeSpace: size('0'),
     retention: block({
-      maxAge: duration('1m', longestAge).nullable(),
-      maxTotalSize: size('1MiB').nullable(),
+      maxAge: notYet(duration('1m', longestAge), 'retention is'),
+      maxTotalSize: notYet(size('1MiB'), 'retention is'),
     }),
   }),
   /** Reads of publishing connections are gathered this long (PERFORMANCE 3.3); 0 = read at once. */

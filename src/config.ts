@@ -106,7 +106,12 @@ function readConfig(options: ConfigOptions): { config: Config; written: unknown 
   };
   const written = source.values as z.input<typeof configSchema>;
   return {
-    config: { ...settings, ...paths, file: file?.name, warnings: source.warnings },
+    config: {
+      ...settings,
+      ...paths,
+      file: file?.name,
+      warnings: [...source.warnings, ...remarks(settings, source)],
+    },
     // As people write it (30s, 8MiB), with the paths that hold.
     written: {
       ...written,
@@ -132,6 +137,16 @@ function findFile({ file, env, cwd }: ConfigOptions): { name: string; text: stri
       cause: error,
     });
   }
+}
+
+// What is set and does no harm, but does not do what was meant either.
+function remarks({ recorder }: Settings, source: ConfigSource): string[] {
+  const path = ['recorder', 'reconnectWindow'];
+  const { reconnectWindow } = configSchema.parse(configDefaults).recorder;
+  if (recorder.reconnectWindow === 0 || recorder.reconnectWindow === reconnectWindow) return [];
+  return [
+    `${source.where(path)}: ${dotted(path)} has no effect in this version: every connection makes its own recording`,
+  ];
 }
 
 function describeIssue(issue: z.core.$ZodIssue, source: ConfigSource): string[] {

@@ -131,7 +131,7 @@ describe('environment', () => {
       PENSTOCK_LIMITS__CONNECTIONS_PER_ADDRESS: '10',
       PENSTOCK_limits__idleTimeout: '2m',
       PENSTOCK_DATADIR: '/d',
-      PENSTOCK_RECORDER__SEGMENT__MAX_SIZE: '2GiB',
+      PENSTOCK_RECORDER__MIN_FREE_SPACE: '2GiB',
       PENSTOCK_HOSTS: '[Ingest.example.com]',
       PENSTOCK_LISTENERS: '[{address: "127.0.0.1:0", accept: [rtmps]}]',
       PENSTOCK_LOG__LEVEL: 'debug',
@@ -139,7 +139,7 @@ describe('environment', () => {
     });
     expect(limits).toMatchObject({ connectionsPerAddress: 10, idleTimeout: 120_000, connections: 10_000 });
     expect(dataDir).toBe('/d');
-    expect(recorder).toMatchObject({ segment: { maxSize: 2 * 1024 ** 3 }, directory: '/d/recordings' });
+    expect(recorder).toMatchObject({ minFreeSpace: 2 * 1024 ** 3, directory: '/d/recordings' });
     expect(hosts).toEqual(['ingest.example.com']);
     expect(listeners).toEqual([{ address: { host: '127.0.0.1', port: 0 }, accept: ['rtmps'] }]);
     expect(log.level).toBe('debug');
@@ -227,11 +227,22 @@ describe('mistakes', () => {
     ['tls: { certificate: acme }', 'ACME is not available in this version'],
     ['tls: { clientAuth: required }', 'client certificates are not available in this version'],
     ['store: postgres://penstock:hunter2@db/penstock', 'PostgreSQL is not available in this version'],
+    ['recorder: { segment: { maxDuration: 1h } }', 'segments are not available in this version'],
+    ['recorder: { retention: { maxAge: 30d } }', 'retention is not available in this version'],
     ['trustedProxies: [10.0.0.0/8]', 'the PROXY protocol is not available in this version'],
   ])('what cannot be done yet is refused: %j', (yaml, expected) => {
     const problems = problemsOf(() => load(yaml));
     expect(problems).toEqual([expect.stringContaining(expected)]);
     expect(problems.join()).not.toContain('hunter2');
+  });
+
+  it('without harm are warnings', () => {
+    const { recorder, warnings } = load('recorder: { reconnectWindow: 5m }');
+    expect(recorder.reconnectWindow).toBe(300_000);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^test\.yaml:1:30: recorder\.reconnectWindow has no effect/),
+    ]);
+    expect(load('recorder: { reconnectWindow: 0 }').warnings).toEqual([]);
   });
 
   it('in the YAML itself have a place too', () => {
@@ -264,13 +275,13 @@ describe('verbs', () => {
   });
 
   it('show prints a file that means the same', () => {
-    writeFileSync(join(folder, 'test.yaml'), 'hosts: [a.example]\nrecorder: { retention: { maxAge: 30d } }');
+    writeFileSync(join(folder, 'test.yaml'), 'hosts: [a.example]\nrecorder: { minFreeSpace: 2GiB }');
     const { json, text } = showConfig(options());
     expect(parse(text)).toEqual(json);
     expect(json).toMatchObject({
       hosts: ['a.example'],
       dataDir: join(folder, 'data'),
-      recorder: { directory: join(folder, 'data/recordings'), retention: { maxAge: '30d' } },
+      recorder: { directory: join(folder, 'data/recordings'), minFreeSpace: '2GiB' },
     });
     const before = loadConfig(options());
     expect({ ...load(text), warnings: before.warnings }).toEqual(before);

@@ -23,7 +23,8 @@ const calls = sourceFiles()
   });
 const said = calls.filter((one): one is Said => one.event !== undefined);
 
-const irregular = 'begun bound built cut found gone held kept left lost made met read sent set shut torn';
+const irregular =
+  'begun bound built cut found gone held hung kept left lost made met read sent set shut torn';
 
 function isWellFormed(event: string): boolean {
   const match = /^[a-z]+(?:-[a-z]+)*\.([a-z]+(?:-[a-z]+)*)$/.exec(event);

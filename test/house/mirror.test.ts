@@ -28,7 +28,7 @@ describe('the mirror', () => {
   });
 
   it('shows a file for every test of a room', () => {
-    const kinds = /^test\/(?:house|e2e|interop|hostile|cli|support|vectors)\//;
+    const kinds = /^test\/(?:house|e2e|interop|hostile|cli|scripts|support|vectors)\//;
     const sources = sourceFiles().map((file) => file.replace(/^src\/(.*)\.ts$/, '$1'));
     const orphans = projectFiles()
       .filter((file) => file.startsWith('test/') && file.endsWith('.test.ts') && !kinds.test(file))

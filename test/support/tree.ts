@@ -53,7 +53,7 @@ export function codeOf(file: string): string {
 
 /** What a file imports, types and dynamic imports too, in its own words. */
 export function importsOf(file: string): string[] {
-  const pattern = /(?:\bfrom\s*|\bimport\s*\(\s*|\bimport\s+)['"]([^'"]+)['"]/g;
+  const pattern = /(?:^(?:import|export)\b[^'"]*?\bfrom\s*|^import\s+|\bimport\s*\(\s*)['"]([^'"]+)['"]/gm;
   return [...codeOf(file).matchAll(pattern)].map((match) => match[1] ?? '');
 }
 
