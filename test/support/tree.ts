@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-export const root = fileURLToPath(new URL('../..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 
 /** What a checkout holds besides the project: see .gitignore. */
 const outside = new Set(['node_modules', '.git', 'data', 'coverage', 'bench-results', '.vitest']);
