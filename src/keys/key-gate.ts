@@ -20,7 +20,7 @@ import { keysLimits } from './keys-limits.ts';
 import type { SecretHasher } from './secret-hasher.ts';
 import { parseKey, type ParsedKey } from './stream-key-format.ts';
 
-export type { AccessRequest, RefusalReason, Verdict } from './key-rule.ts';
+export type { AccessRequest } from './key-rule.ts';
 
 export type WithdrawalReason = 'revoked' | 'disabled' | 'expired';
 

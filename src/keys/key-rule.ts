@@ -5,7 +5,7 @@ import { blockContains, parseAddress, type AddressBlock } from '../ops/address.t
 import type { KeyId, StreamName } from '../ops/names.ts';
 import type { HashedSecret } from './secret-hasher.ts';
 
-export type Role = 'publish' | 'play';
+type Role = 'publish' | 'play';
 export type KeyState = 'active' | 'disabled' | 'revoked';
 
 export interface StreamKey extends HashedSecret {
@@ -51,7 +51,7 @@ export interface AccessRequest {
   readonly encoder: string;
 }
 
-export type RefusalReason =
+type RefusalReason =
   | 'not-a-key'
   | 'mistyped'
   | 'unknown-key'

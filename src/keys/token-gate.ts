@@ -7,7 +7,7 @@ import type { SecretHasher } from './secret-hasher.ts';
 import { parseKey } from './stream-key-format.ts';
 import { openTokenStore, type ApiToken, type Scope } from './token-store.ts';
 
-export type TokenRefusal =
+type TokenRefusal =
   | 'token-missing'
   | 'not-a-token'
   | 'mistyped'
@@ -17,7 +17,7 @@ export type TokenRefusal =
   | 'expired'
   | 'scope-missing';
 
-export type TokenVerdict =
+type TokenVerdict =
   | { readonly granted: true; readonly tokenId: string }
   | {
       readonly granted: false;

@@ -16,7 +16,7 @@ const pollIntervalMs = 250;
 const keptChanges = 1000;
 
 /** Notes, inside the transaction, that something changed. */
-export type Announce = (topic: string, subject: string) => Promise<void>;
+type Announce = (topic: string, subject: string) => Promise<void>;
 
 export interface ChangeFeed {
   /** Tells each later change of the topic, from this process or another. Returns how to stop listening. */

@@ -10,7 +10,7 @@ const heartbeatMs = 2000;
 const silenceMs = 10_000;
 
 /** One entry of `penstock stream list --json`. */
-export interface LiveSession {
+interface LiveSession {
   readonly stream: StreamName;
   readonly sessionId: string;
   readonly door: string;
@@ -25,7 +25,7 @@ export interface LiveSession {
   readonly bitrate: number | null;
 }
 
-export interface NewLiveSession {
+interface NewLiveSession {
   readonly sessionId: string;
   readonly stream: StreamName;
   readonly keyId: KeyId;
@@ -36,7 +36,7 @@ export interface NewLiveSession {
   readonly since: number;
 }
 
-export interface LiveSessionFigures {
+interface LiveSessionFigures {
   readonly encoder?: string | undefined;
   readonly videoCodec?: string | undefined;
   readonly audioCodec?: string | undefined;

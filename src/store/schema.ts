@@ -48,7 +48,7 @@ export interface ApiTokenTable {
   last_used_at: number | null;
 }
 
-export interface RecordingTable {
+interface RecordingTable {
   id: string;
   stream: string;
   key_id: string | null;
@@ -81,7 +81,7 @@ export interface LiveSessionTable {
   updated_at: number;
 }
 
-export interface ChangeTable {
+interface ChangeTable {
   seq: Generated<number>;
   topic: string;
   subject: string;

@@ -4,7 +4,6 @@ import { anySubject } from '../../src/store/change-feed.ts';
 import { openStore, type Store } from '../../src/store/store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
-import { runInProcesses } from '../support/run-in-processes.ts';
 import { settled } from '../support/settled.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -20,7 +19,7 @@ async function openPair() {
   const [server, command] = [await open(), await open()];
   const heard: string[] = [];
   server.changes.on('key', (subject) => heard.push(subject));
-  return { folder, clock, log, server, command, heard, open };
+  return { clock, log, server, command, heard, open };
 }
 
 const announce = (store: Store, subject: string, topic = 'key') =>
@@ -153,32 +152,5 @@ describe('change feed', () => {
     await settled();
     expect(heard).toEqual(['a']);
     await server.close();
-  });
-});
-
-describe('openStore', () => {
-  it('leaves no timer behind and closes twice without complaint', async () => {
-    const { clock, server, command } = await openPair();
-    await Promise.all([server.close(), server.close(), command.close()]);
-    await server.close();
-    expect(clock.timers).toBe(0);
-  });
-
-  it('lets processes change one store at the same time', async () => {
-    const { server, folder, heard } = await openPair();
-    await runInProcesses(
-      3,
-      `import { openStore } from './src/store/store.ts';
-       import { systemClock as clock } from './src/ops/clock.ts';
-       import { silentLog as log } from './src/ops/log.ts';
-       const store = await openStore({ folder: ${JSON.stringify(folder)}, clock, log });
-       for (let count = 0; count < 50; count++) {
-         await store.changes.change((_, announce) => announce('key', process.pid + '/' + count));
-       }
-       await store.close();`,
-    );
-    await server.changes.catchUp();
-    expect(new Set(heard).size).toBe(150);
-    expect(heard).toHaveLength(150);
   });
 });

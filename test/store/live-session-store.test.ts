@@ -55,6 +55,14 @@ describe('live session store', () => {
     expect(await command.list()).toEqual([]);
   });
 
+  it('does not list a session that ended while it was being written', async () => {
+    const { clock, server, command } = await openServers();
+    const begun = server.begin(session('a', clock));
+    await server.end('a');
+    await begun;
+    expect(await command.list()).toEqual([]);
+  });
+
   it('goes on listing sessions of a living server', async () => {
     const { clock, server, command } = await openServers();
     await server.begin(session('a', clock));

@@ -62,6 +62,26 @@ describe('migrate', () => {
     expect(second.readVersion()).toBe(2);
   });
 
+  it('holds the write lock while it looks, so that no other process does the same steps', () => {
+    const path = join(temporaryFolder(), 'x.sqlite');
+    const [first, second] = [openPlain(path), openPlain(path)];
+    const tries: string[] = [];
+    const watched = {
+      ...first,
+      readVersion: () => {
+        try {
+          second.sqlite.exec('BEGIN IMMEDIATE; ROLLBACK');
+          tries.push('free');
+        } catch (error) {
+          tries.push(String(error));
+        }
+        return first.readVersion();
+      },
+    };
+    migrate(watched, steps);
+    expect(tries).toEqual(['free', expect.stringContaining('locked')]);
+  });
+
   it('lets many processes start on an empty folder at once', async () => {
     const path = join(temporaryFolder(), 'data', 'penstock.sqlite');
     const answers = await runInProcesses(
