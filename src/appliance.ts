@@ -101,15 +101,9 @@ export async function buildAppliance(
   const { flushInterval, syncInterval } = config.recorder;
   const recorder = createRecorder({ hub, archive, clock, log, flushInterval, syncInterval });
   const gate: KeyGate = await openKeyGate({ store, hasher, clock, log });
-  const sessions = new SessionRegistry({
-    clock,
-    random,
-    log,
-    limits: config.limits,
-    gate,
-    hub,
-    liveSessions,
-  });
+  const { limits } = config;
+  const { changes } = store;
+  const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, liveSessions, changes });
   const certificates = new CertificateKeeper(
     { certificate: config.tls.certificate, hosts: config.hosts, certsDir: config.certsDir },
     parts,
@@ -157,7 +151,7 @@ export async function buildAppliance(
       await sessions.start();
       door = new DoorServer({
         listeners: config.listeners.map(({ address, accept }) => ({ ...address, accept })),
-        limits: config.limits,
+        limits,
         ingestLatency: config.ingestLatency,
         tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48) },
         certificates,

@@ -87,6 +87,15 @@ reading(stream.command('list').description('what is being published now')).actio
     return listStreams(openLiveSessionStore({ store: ground.store, clock: systemClock, log: commandLog() }));
   }),
 );
+reading(stream.command('kick <stream>').description('end the session that publishes a stream')).action(
+  async (name: string) =>
+    onGround(async ({ store }) => {
+      const { openLiveSessionStore } = await import('./store/live-session-store.ts');
+      const { kickStream } = await import('./session/stream-cli.ts');
+      const liveSessions = openLiveSessionStore({ store, clock: systemClock, log: commandLog() });
+      return kickStream(name, liveSessions, store.changes);
+    }),
+);
 
 const recording = program.command('recording').description('recordings');
 reading(recording.command('list').description('all recordings, oldest first'))
@@ -105,6 +114,9 @@ reading(
   .action(async (id: string, options: { output?: string }) =>
     onArchive(async (archive, verbs) => verbs.getRecording(archive, { ...options, id, writeOut })),
   );
+reading(recording.command('delete <id>').description('delete a finished recording, file and all')).action(
+  async (id: string) => onArchive(async (archive, verbs) => verbs.deleteRecording(archive, id)),
+);
 
 const token = program.command('token').description('tokens for the HTTP API');
 reading(token.command('create').description('make a token; it is shown once'))

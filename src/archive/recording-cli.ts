@@ -4,12 +4,13 @@ import { constants } from 'node:fs';
 import { open, unlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ApplianceError, ResourceError, SetupError } from '../errors.ts';
-import type { RecordingId, StreamName } from '../ops/names.ts';
-import { formatDuration } from '../ops/quantities.ts';
+import { argumentInvalid } from '../ops/arguments.ts';
+import { parseStreamName, type RecordingId } from '../ops/names.ts';
+import { formatDuration, parseDuration, parseInstant } from '../ops/quantities.ts';
 import type { Report } from '../ops/report.ts';
 import { formatFields, formatTable } from '../ops/table.ts';
 import type { Archive } from './archive.ts';
-import type { RecordingEntry } from './catalogue-store.ts';
+import type { RecordingEntry, RecordingFilter } from './catalogue-store.ts';
 import { parseRecordingId } from './recording-name.ts';
 
 /** Writes to standard output; resolves when it may go on. */
@@ -30,12 +31,20 @@ export function recordingJson(archive: Archive, entry: RecordingEntry): Record<s
   };
 }
 
-/** `since` in ms since the Unix epoch. */
+/** As typed on the command line. */
+export interface RecordingListArguments {
+  readonly stream?: string | undefined;
+  /** An ISO date, or a duration before `now`. */
+  readonly since?: string | undefined;
+}
+
+/** `now` in ms since the Unix epoch. Throws SetupError ARGUMENT_INVALID. */
 export async function listRecordings(
   archive: Archive,
-  filter: { readonly stream?: StreamName | undefined; readonly since?: number | undefined } = {},
+  given: RecordingListArguments,
+  now: number,
 ): Promise<Report> {
-  const entries = await archive.list(filter);
+  const entries = await archive.list(readFilter(given, now));
   const rows = entries.map((entry) => [
     entry.id,
     entry.stream,
@@ -99,6 +108,24 @@ export async function deleteRecording(archive: Archive, id: string): Promise<Rep
   return { json: { id: entry.id, deleted: true }, text: `Deleted ${entry.id} (${entry.stream}).` };
 }
 
+function readFilter(given: RecordingListArguments, now: number): RecordingFilter {
+  const stream = given.stream === undefined ? undefined : parseStreamName(given.stream);
+  if (given.stream !== undefined && stream === undefined) {
+    throw argumentInvalid('--stream', given.stream, 'Give APP/NAME such as live/camera-1.');
+  }
+  if (given.since === undefined) return { stream };
+  const age = parseDuration(given.since);
+  const since = age === undefined ? parseInstant(given.since) : now - age;
+  if (since === undefined) {
+    throw argumentInvalid(
+      '--since',
+      given.since,
+      'Give a date such as 2026-12-24, or a duration such as 24h.',
+    );
+  }
+  return { stream, since };
+}
+
 async function mustFind(archive: Archive, id: string): Promise<RecordingEntry> {
   const parsed = parseRecordingId(id);
   const entry = parsed === undefined ? undefined : await archive.find(parsed);
@@ -134,7 +161,7 @@ async function copyToFile(archive: Archive, id: RecordingId, output: string): Pr
     }
     throw new ResourceError(
       code === 'ENOSPC' ? 'DISK_FULL' : 'RECORDING_WRITE_FAILED',
-      `${output}: ${code}`,
+      `${output}: ${String(code)}`,
       {
         hint: 'Choose another file with -o, or write to standard output with -o -',
         cause: error,

@@ -8,7 +8,9 @@ import type { Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
+import type { ChangeFeed } from '../store/change-feed.ts';
 import type { LiveSessionStore } from '../store/live-session-store.ts';
+import { kickTopic } from './stream-cli.ts';
 import { type Publishing, Session, type SessionLimits } from './session.ts';
 
 /** Milliseconds between two looks at deadlines, silence and expiry. */
@@ -24,6 +26,8 @@ export interface SessionRegistryOptions {
   readonly gate: KeyGate;
   readonly hub: StreamHub;
   readonly liveSessions: LiveSessionStore;
+  /** Where the command line asks for the end of a session. */
+  readonly changes: Pick<ChangeFeed, 'on'>;
 }
 
 export class SessionRegistry implements Component {
@@ -44,17 +48,18 @@ export class SessionRegistry implements Component {
   }
 
   async start(): Promise<void> {
-    const { clock, gate } = this.#options;
+    const { clock, gate, changes } = this.#options;
     this.#cancels.push(
       clock.every(tickInterval, () => {
         for (const session of this.#sessions) session.tick();
       }),
       clock.every(figuresInterval, () => this.#writeFigures()),
       gate.onWithdrawn((keyId, why) => {
-        for (const session of this.#sessions) {
-          for (const publishing of session.publishings) {
-            if (publishing.keyId === keyId) session.withdraw(why);
-          }
+        for (const session of this.#publishing((one) => one.keyId === keyId)) session.withdraw(why);
+      }),
+      changes.on(kickTopic, (stream) => {
+        for (const session of this.#publishing((one) => one.stream === stream)) {
+          session.end(new RefusedError('STREAM_KICKED', 'an operator ended the session'), 'kicked');
         }
       }),
     );
@@ -91,6 +96,10 @@ export class SessionRegistry implements Component {
     }
     if (this.#sessions.size > 0) await new Promise<void>((resolve) => (this.#emptied = resolve));
     for (const cancel of this.#cancels.splice(0)) cancel();
+  }
+
+  #publishing(matches: (publishing: Publishing) => boolean): Session[] {
+    return [...this.#sessions].filter((session) => [...session.publishings].some(matches));
   }
 
   #begin(session: Session, publishing: Publishing): void {

@@ -1,7 +1,15 @@
-// The verb `penstock stream list`: what is being published now, as the running server last wrote it down.
+// The verbs of `penstock stream`: what is being published now, as the running server last wrote it down, and the
+// end of one of them.
+import { SetupError } from '../errors.ts';
+import { argumentInvalid } from '../ops/arguments.ts';
+import { parseStreamName } from '../ops/names.ts';
 import type { Report } from '../ops/report.ts';
 import { formatTable } from '../ops/table.ts';
 import type { LiveSessionStore } from '../store/live-session-store.ts';
+import type { Store } from '../store/store.ts';
+
+/** Topic of the change feed: the subject is a StreamName whose session is to end. */
+export const kickTopic = 'kick';
 
 /** @throws ResourceError STORE_FAILED */
 export async function listStreams(liveSessions: Pick<LiveSessionStore, 'list'>): Promise<Report> {
@@ -19,5 +27,29 @@ export async function listStreams(liveSessions: Pick<LiveSessionStore, 'list'>):
   return {
     json: sessions,
     text: formatTable(['STREAM', 'DOOR', 'FROM', 'ENCODER', 'SINCE', 'CODECS', 'BITRATE'], rows),
+  };
+}
+
+/**
+ * Ends the session that publishes a stream; a server that runs does so within a second. Its key stays good.
+ * @throws SetupError ARGUMENT_INVALID, NOT_FOUND; ResourceError STORE_FAILED
+ */
+export async function kickStream(
+  text: string,
+  liveSessions: Pick<LiveSessionStore, 'list'>,
+  changes: Pick<Store['changes'], 'change'>,
+): Promise<Report> {
+  const stream = parseStreamName(text);
+  if (stream === undefined) throw argumentInvalid('STREAM', text, 'Give APP/NAME such as live/camera-1.');
+  const session = (await liveSessions.list()).find((one) => one.stream === stream);
+  if (session === undefined) {
+    throw new SetupError('NOT_FOUND', `${stream} is not being published.`, {
+      hint: 'See `penstock stream list`.',
+    });
+  }
+  await changes.change(async (_, announce) => announce(kickTopic, stream));
+  return {
+    json: { stream, sessionId: session.sessionId, kicked: true },
+    text: `The session that publishes ${stream} ends within a second. To keep it out, disable or revoke its key.`,
   };
 }

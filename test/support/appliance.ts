@@ -7,7 +7,9 @@ import type { RecordingEntry } from '../../src/archive/catalogue-store.ts';
 import { createKey, type NewKeyArguments, setKeyState } from '../../src/keys/key-cli.ts';
 import { createToken } from '../../src/keys/token-cli.ts';
 import { systemClock } from '../../src/ops/clock.ts';
-import { openLog } from '../../src/ops/log.ts';
+import { openLog, silentLog } from '../../src/ops/log.ts';
+import { kickStream } from '../../src/session/stream-cli.ts';
+import { openLiveSessionStore } from '../../src/store/live-session-store.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -92,6 +94,12 @@ export class TestAppliance {
     await setKeyState(id, verb, this.#context());
   }
 
+  async kick(stream: string): Promise<void> {
+    const { store } = this.#ground;
+    const list = openLiveSessionStore({ store, clock: systemClock, log: silentLog });
+    await kickStream(stream, list, store.changes);
+  }
+
   async createToken(scope = 'recordings:read'): Promise<string> {
     const { json } = await createToken({ scope: [scope] }, this.#context());
     const { token } = json as { token: string };
@@ -112,12 +120,28 @@ export class TestAppliance {
 
   /** All recordings of the stream, once there are so many and none of them is being written any more. */
   async finishedRecordings(stream: string, count: number): Promise<readonly RecordingEntry[]> {
+    return this.#recordingsOnce(
+      stream,
+      (entries) => entries.length === count && entries.every(({ state }) => state !== 'recording'),
+    );
+  }
+
+  /** Resolves when so many milliseconds of the stream are safely written. */
+  async recorded(stream: string, durationMs: number): Promise<void> {
+    await this.#recordingsOnce(stream, (entries) => (entries.at(-1)?.durationMs ?? 0) >= durationMs);
+  }
+
+  // Other parts of this process are at work on what is waited for; they take as long as the machine makes them.
+  async #recordingsOnce(
+    stream: string,
+    ready: (entries: readonly RecordingEntry[]) => boolean,
+  ): Promise<readonly RecordingEntry[]> {
     for (let tries = 0; tries < 500; tries++) {
       const entries = (await this.recordings()).filter((one) => one.stream === stream);
-      if (entries.length === count && entries.every(({ state }) => state !== 'recording')) return entries;
-      await new Promise((resolve) => setTimeout(resolve, 20)); // another part of this process is sealing them
+      if (ready(entries)) return entries;
+      await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    throw new Error(`not ${count} finished recordings of ${stream}`);
+    throw new Error(`waited in vain for recordings of ${stream}`);
   }
 
   logged(event: string): Record<string, unknown>[] {
@@ -130,7 +154,7 @@ export class TestAppliance {
     return openArchive(this.config, this.#ground, {
       clock: systemClock,
       random: systemRandom,
-      log: openLog({ level: 'error', format: 'json', write: () => undefined }),
+      log: silentLog,
     });
   }
 
