@@ -143,7 +143,7 @@ export async function buildAppliance(
     start: async () => {
       for (const warning of config.warnings) log.warn('config.doubted', { warning });
       const missing = unavailableDoors(config);
-      if (missing.length > 0) log.info('doors.unavailable', { doors: missing.join(' ') });
+      if (missing.length > 0) log.info('doors.skipped', { doors: missing.join(' ') });
       if (config.listeners.some(({ accept }) => accept.includes('rtmpe'))) prepareKeyExchange();
       await archive.recover();
       await certificates.start();

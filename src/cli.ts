@@ -201,7 +201,7 @@ async function serve(firstRunKey: string | undefined): Promise<void> {
   const appliance = await buildAppliance(config, ground, parts);
   const stopped = Promise.withResolvers<void>();
   const stop = (signal: string) => {
-    log.info('appliance.stopping', { signal });
+    log.info('stop.requested', { signal });
     setTimeout(() => {
       log.error('stop.hung', { bug: true });
       process.exit(1);

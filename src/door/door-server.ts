@@ -73,7 +73,11 @@ export class DoorServer implements Component {
     this.#tls.on('secureConnection', (socket) => this.#secured(socket));
     // Node leaves the socket open on a failed or timed-out handshake; closing it is up to us.
     this.#tls.on('tlsClientError', (error, socket) => {
-      this.#options.log.debug('tls.failed', { peer: socket.remoteAddress, reason: error.message });
+      this.#options.log.debug('tls.failed', {
+        peer: socket.remoteAddress,
+        code: 'TLS_HANDSHAKE_FAILED',
+        reason: error.message,
+      });
       socket.destroy();
     });
     this.#https = httpServer(options.onRequest);
@@ -180,7 +184,11 @@ export class DoorServer implements Component {
       this.#tls.emit('connection', socket);
       return;
     }
-    this.#options.log.info('connection.garbled', { peer: visitor.peer.address, firstByte: first[0] ?? 0 });
+    this.#options.log.info('connection.garbled', {
+      code: 'PROTOCOL_UNKNOWN',
+      peer: visitor.peer.address,
+      firstByte: first[0] ?? 0,
+    });
     socket.destroy();
   }
 

@@ -52,7 +52,7 @@ export function syntheticFrames(seed: string, seconds: number, videoSize = 4000)
 }
 
 /** Audio and video of FLV bytes, copied; throws when the bytes do not end on a whole tag. */
-export function framesOf(flv: Uint8Array): Frame[] {
+function framesOf(flv: Uint8Array): Frame[] {
   const frames: Frame[] = [];
   const reader = new TagReader(({ type, timestamp, body }) => {
     if (type !== TagType.ScriptData) frames.push({ type, timestamp, payload: Buffer.from(body) });
