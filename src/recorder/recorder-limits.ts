@@ -2,10 +2,10 @@
 
 export const recorderLimits = {
   /**
-   * Bytes of one recording that wait for the disk. The publisher is paused long before; what still comes is the
-   * rest of one read and at most one whole message (8 MiB). Beyond it the recording ends.
+   * Bytes of one recording that wait for the disk. The publisher is paused long before (256 KiB); what still comes
+   * is the rest of one read and the messages that it completes (12 MiB). Beyond it the recording ends.
    */
-  waitingBytes: 16 * 1024 * 1024,
+  waitingBytes: 24 * 1024 * 1024,
   /** Slabs kept for reuse when few are in use (128 KiB each). */
   idleSlabs: 16,
   /** fdatasync calls under way at once: each occupies one of the few threads that writes need too. */

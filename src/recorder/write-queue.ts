@@ -110,7 +110,7 @@ export class WriteQueue {
       );
       return;
     }
-    if (this.#queue.length >= 2 && !this.#isBusy) {
+    if (this.#full() && !this.#isBusy) {
       this.#isBusy = true;
       this.#options.busy();
     }
@@ -126,7 +126,7 @@ export class WriteQueue {
         this.#queue.shift();
         this.#letGo(batch);
         if (this.#closed) return;
-        if (this.#queue.length < 2) this.#tellFree();
+        if (!this.#full()) this.#tellFree();
         if (this.#queue.length === 0 && this.#flushAfterwards) {
           this.#flushAfterwards = false;
           this.#enqueueSlab();
@@ -147,6 +147,11 @@ export class WriteQueue {
     const closing = this.close();
     this.#options.failed(error);
     await closing;
+  }
+
+  /** One slab is being written and another waits, or as many bytes in one piece. */
+  #full(): boolean {
+    return this.#queue.length >= 2 || this.#queuedBytes >= 2 * slabSize;
   }
 
   #letGo(batch: Batch): void {

@@ -35,7 +35,7 @@ describe('the enhanced header', () => {
     const whole = Uint8Array.of(0x97, 2, 1, 2, 3, 0x06, 0x01, ...ascii('av01'));
     for (let length = 0; length < whole.length; length += 1) {
       const body = whole.subarray(0, length);
-      if (length < 7) expect(videoPacketType(body)).toBe(15);
+      expect(videoPacketType(body)).toBe(length < 7 ? 15 : 1);
       expect(fourCcOf(body, 'video')).toBeUndefined();
     }
     expect(fourCcOf(whole, 'video')).toBe('av01');

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { AmfObject, type AmfValue } from '../../src/amf/amf-value.ts';
 import { amfLimits } from '../../src/amf/amf-limits.ts';
@@ -118,7 +118,7 @@ describe('the head of a recording', () => {
       ),
       object: fc
         .array(fc.tuple(fc.string(), tie('value')), { maxLength: 20 })
-        .map((entries) => new AmfObject(entries as [string, AmfValue][], 'ecma-array')),
+        .map((entries) => new AmfObject(entries, 'ecma-array')),
     }));
     fc.assert(
       fc.property(values.object, fc.nat(3000), (client, keyFrames) => {

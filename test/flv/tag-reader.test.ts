@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parsePreviousTagSize, parseTagHeader, TagReader } from '../../src/flv/tag-reader.ts';
 import { fileHeader, fileHeaderLength, tagSize, writeTag } from '../../src/flv/tag-writer.ts';
@@ -40,7 +40,7 @@ function feed(slices: Iterable<Uint8Array>) {
 describe('TagReader', () => {
   it('reads what the writer wrote, with positions', () => {
     const { tags, reader } = readTags(file);
-    expect(tags.map(({ position: _, ...tag }) => tag)).toEqual(sent);
+    expect(tags).toEqual(sent.map((tag) => expect.objectContaining(tag)));
     expect(tags[0]?.position).toBe(fileHeaderLength);
     expect(tags[1]?.position).toBe(fileHeaderLength + tagSize(sent[0]!.body.length));
     expect([reader.status, reader.wholeBytes]).toEqual(['reading', file.length]);

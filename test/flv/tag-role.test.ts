@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { roleOf } from '../../src/flv/tag-role.ts';
 import { TagType, type TagRole } from '../../src/flv/tag.ts';

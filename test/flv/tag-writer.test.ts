@@ -7,7 +7,7 @@ describe('writeTag', () => {
   it('writes header, extended timestamp, body and PreviousTagSize', () => {
     const target = new Uint8Array(3 + tagSize(2)).fill(0xee);
     expect(writeTag(target, 3, TagType.Video, 0x12345678, Uint8Array.of(0xaa, 0xbb))).toBe(target.length);
-    expect(toHex(target)).toBe('eeeeee09000002345678120000' + '00aabb0000000d');
+    expect(toHex(target)).toBe('eeeeee0900000234567812000000aabb0000000d');
   });
 
   it('writes an empty body and the last timestamp of 24 bits', () => {

@@ -1,0 +1,205 @@
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import type { Archive } from '../../src/archive/archive.ts';
+import type { RecordingId, StreamName } from '../../src/ops/names.ts';
+import { beginRecording, openTestArchive, someTags, testKey, testStream } from '../support/archive.ts';
+import { readTags, streamTags } from '../support/media-tags.ts';
+
+const start = Date.UTC(2026, 10, 22, 13, 5, 9);
+
+async function readAll(
+  archive: Archive,
+  id: RecordingId,
+  range?: { start: number; end: number },
+): Promise<Buffer> {
+  const pieces = [];
+  for await (const piece of archive.read(id, range)) pieces.push(piece);
+  return Buffer.concat(pieces);
+}
+
+describe('the archive', () => {
+  it('takes a recording from open to complete', async () => {
+    const { archive, clock, folder } = await openTestArchive();
+    const { recording, writer } = await beginRecording(archive, someTags());
+    const live = (await archive.find(recording.id))!;
+    expect(live).toMatchObject({
+      stream: testStream,
+      keyId: testKey,
+      state: 'recording',
+      startedAt: start,
+      durationMs: 2405,
+      bytes: recording.bytes,
+      sha256: undefined,
+      path: `live/camera-1/2026-11-22T13-05-09Z_${recording.id}.flv`,
+    });
+    expect(archive.pathOf(live)).toBe(join(folder, `${live.path}.part`));
+    expect(streamTags(await readAll(archive, recording.id))).toHaveLength(122);
+
+    clock.advance(9000);
+    await writer.end('unpublished');
+    const done = (await archive.find(recording.id))!;
+    expect(done).toMatchObject({ state: 'complete', endedAt: start + 9000, durationMs: 2405 });
+    const file = readFileSync(archive.pathOf(done));
+    expect([done.bytes, archive.pathOf(done)]).toEqual([file.length, join(folder, done.path)]);
+    expect(await readAll(archive, recording.id)).toEqual(file);
+    expect(await readAll(archive, recording.id, { start: 5, end: 20 })).toEqual(file.subarray(5, 20));
+    expect(await archive.list()).toEqual([done]);
+    expect(await archive.list({ stream: 'live/other' as StreamName })).toEqual([]);
+  });
+
+  it('shows another process as much of a live recording as is whole', async () => {
+    const server = await openTestArchive();
+    const { recording } = await beginRecording(server.archive, someTags());
+    const command = await openTestArchive({ dataFolder: server.dataFolder });
+    const entry = (await command.archive.find(recording.id))!;
+    expect(entry).toMatchObject({ state: 'recording', bytes: recording.bytes, durationMs: 59 * 40 + 5 });
+    appendFileSync(command.archive.pathOf(entry), Buffer.from([9, 0, 0, 200, 1])); // a write half done
+    expect((await readAll(command.archive, recording.id)).length).toBe(recording.bytes);
+  });
+
+  it('removes a finished recording, but none in the making', async () => {
+    const { archive } = await openTestArchive();
+    const { recording, writer } = await beginRecording(archive, someTags());
+    await expect(archive.remove(recording.id)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    await writer.end('unpublished');
+    const path = archive.pathOf((await archive.find(recording.id))!);
+    expect(await archive.remove(recording.id)).toBe(true);
+    expect([existsSync(path), await archive.find(recording.id), await archive.remove(recording.id)]).toEqual([
+      false,
+      undefined,
+      false,
+    ]);
+    expect(await archive.openForRead(recording.id)).toBeUndefined();
+    expect(await readAll(archive, recording.id)).toHaveLength(0);
+  });
+
+  it('says so when a file is gone', async () => {
+    const { archive } = await openTestArchive();
+    const { recording, writer } = await beginRecording(archive, someTags());
+    await writer.end('unpublished');
+    rmSync(archive.pathOf((await archive.find(recording.id))!));
+    await expect(archive.openForRead(recording.id)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    expect(await archive.remove(recording.id)).toBe(true);
+  });
+
+  it('opens nothing below the floor of free space, and leaves nothing behind', async () => {
+    const { archive, folder } = await openTestArchive({ minFreeSpace: 2 ** 60 });
+    await expect(archive.create(testStream, testKey, start)).rejects.toMatchObject({ code: 'DISK_FULL' });
+    expect(await archive.list()).toEqual([]);
+    expect(readdirSync(join(folder, testStream))).toEqual([]);
+  });
+
+  it('repairs at once what the disk did not let be finished', async () => {
+    const { archive, clock, log } = await openTestArchive();
+    const { recording } = await beginRecording(archive, someTags());
+    clock.advance(60_000);
+    await recording.abandon();
+    expect(await archive.find(recording.id)).toMatchObject({
+      state: 'recovered',
+      durationMs: 2405,
+      endedAt: start + 60_000,
+      keyId: testKey,
+    });
+    expect(log.events).toEqual(['recording.recovered']);
+  });
+});
+
+describe('recovering', () => {
+  /** A server that was killed while it recorded, and the archive of the next start. */
+  async function restarted(tamper: (path: string, id: RecordingId) => void = () => {}) {
+    const dead = await openTestArchive();
+    const { recording } = await beginRecording(dead.archive, someTags());
+    const path = join(dead.folder, (await dead.archive.find(recording.id))!.path);
+    tamper(path, recording.id);
+    const next = await openTestArchive({ dataFolder: dead.dataFolder, seed: 'next' });
+    await next.archive.recover();
+    return { ...next, id: recording.id, path };
+  }
+
+  it('finishes what a killed server left, and has nothing to do the second time', async () => {
+    const { archive, id, path, log } = await restarted((path) =>
+      appendFileSync(`${path}.part`, Buffer.alloc(777)),
+    );
+    const { reader, tags } = readTags(readFileSync(path));
+    expect([reader.status, tags.length]).toEqual(['reading', 124]);
+    expect(await archive.find(id)).toMatchObject({
+      state: 'recovered',
+      durationMs: 2405,
+      endedAt: start + 2405,
+      keyId: testKey,
+      bytes: reader.wholeBytes,
+    });
+    expect(log.of('recording.recovered')).toEqual([
+      { recording: id, stream: testStream, durationMs: 2405, bytes: reader.wholeBytes, cutBytes: 777 },
+    ]);
+    await archive.recover();
+    expect(log.lines).toHaveLength(1);
+  });
+
+  it('notes a file that was renamed but not noted', async () => {
+    const { archive, id } = await restarted((path) => renameSync(`${path}.part`, path));
+    expect(await archive.find(id)).toMatchObject({ state: 'recovered', durationMs: 2405 });
+  });
+
+  it('forgets empty recordings and missing files, and says so', async () => {
+    const empty = await restarted((path) => writeFileSync(`${path}.part`, ''));
+    expect([await empty.archive.list(), existsSync(`${empty.path}.part`)]).toEqual([[], false]);
+    expect(empty.log.of('recording.removed')).toMatchObject([{ reason: 'empty' }]);
+    const missing = await restarted((path) => rmSync(`${path}.part`));
+    expect(await missing.archive.list()).toEqual([]);
+    expect(missing.log.of('recording.removed')).toMatchObject([{ reason: 'file missing' }]);
+  });
+
+  it('takes in files whose row was lost, and leaves strangers alone', async () => {
+    const dead = await openTestArchive();
+    const { recording } = await beginRecording(dead.archive, someTags());
+    const part = readFileSync(dead.archive.pathOf((await dead.archive.find(recording.id))!));
+    const { archive, folder } = await openTestArchive();
+    const path = join(folder, `live/b/2026-11-22T13-05-09Z_${recording.id}.flv`);
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(`${path}.part`, part);
+    writeFileSync(join(folder, 'live/b/film.flv.part'), part);
+    await archive.recover();
+    expect(await archive.list()).toMatchObject([
+      { id: recording.id, stream: 'live/b', state: 'recovered', keyId: undefined, startedAt: start },
+    ]);
+    expect(existsSync(join(folder, 'live/b/film.flv.part'))).toBe(true);
+  });
+
+  it('goes on behind a file that resists, and tries it again at the next start', async () => {
+    const dead = await openTestArchive();
+    const bad = await beginRecording(dead.archive, someTags(), start);
+    const good = await beginRecording(dead.archive, someTags(), start + 1000);
+    const path = join(dead.folder, (await dead.archive.find(bad.recording.id))!.path);
+    writeFileSync(path, 'in the way');
+    const { archive, log } = await openTestArchive({ dataFolder: dead.dataFolder });
+    await archive.recover();
+    expect(log.of('recovery.failed')[0]).toMatchObject({
+      recording: bad.recording.id,
+      code: 'RECORDING_WRITE_FAILED',
+    });
+    expect((await archive.find(good.recording.id))?.state).toBe('recovered');
+    rmSync(path);
+    await archive.recover();
+    expect((await archive.find(bad.recording.id))?.state).toBe('recovered');
+  });
+
+  it('does not touch what this process is recording', async () => {
+    const { archive } = await openTestArchive();
+    const { recording, writer } = await beginRecording(archive, someTags());
+    await archive.recover();
+    expect((await archive.find(recording.id))?.state).toBe('recording');
+    await writer.end('unpublished');
+    expect((await archive.find(recording.id))?.state).toBe('complete');
+  });
+});
