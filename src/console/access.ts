@@ -1,0 +1,70 @@
+// Who may use the API: asks the token gate about each request, and remembers whose request it was for the log.
+import type { HttpBindings } from '@hono/node-server';
+import type { MiddlewareHandler } from 'hono';
+import type { IncomingMessage } from 'node:http';
+import { bearerOf } from '../download/bearer.ts';
+import type { TokenGate } from '../keys/token-gate.ts';
+import type { Log } from '../ops/log.ts';
+import { answerProblem, type ApiProblem } from './failure.ts';
+
+type Scope = Parameters<TokenGate['check']>[1];
+
+/** What the routes of the API are given beside the request: the raw request and response. */
+export interface ApiEnv {
+  Bindings: HttpBindings;
+}
+
+export class Access {
+  readonly #gate: TokenGate;
+  readonly #log: Log;
+  readonly #tokenIds = new WeakMap<IncomingMessage, string>();
+
+  constructor(gate: TokenGate, log: Log) {
+    this.#gate = gate;
+    this.#log = log;
+  }
+
+  /** Lets a request to the API pass when its token has the scope. */
+  need(scope: Scope): MiddlewareHandler<ApiEnv> {
+    return async (context, next) => {
+      const refusal = await this.refusal(context.env.incoming, scope);
+      if (refusal !== undefined) return answerProblem(context, refusal);
+      await next();
+      return undefined;
+    };
+  }
+
+  /** Undefined when the request may go on, else what to answer. Throws what the gate throws. */
+  async refusal(request: IncomingMessage, scope: Scope): Promise<ApiProblem | undefined> {
+    const bearer = bearerOf(request);
+    const verdict = await this.#gate.check(bearer, scope);
+    if (verdict.tokenId !== undefined) this.#tokenIds.set(request, verdict.tokenId);
+    if (verdict.granted) return undefined;
+    this.#log.warn('request.refused', {
+      reason: verdict.reason,
+      scope,
+      token: verdict.tokenId,
+      peer: request.socket.remoteAddress,
+    });
+    // RFC 6750 3: no error code for a request that shows no token at all.
+    const error =
+      verdict.status === 403
+        ? `, error="insufficient_scope", scope="${scope}"`
+        : bearer === undefined
+          ? ''
+          : ', error="invalid_token"';
+    return {
+      status: verdict.status,
+      detail:
+        verdict.status === 403
+          ? `The token lacks the scope ${scope}.`
+          : 'A valid API token is needed: Authorization: Bearer ptk_… (penstock token create).',
+      headers: { 'WWW-Authenticate': `Bearer realm="penstock"${error}` },
+    };
+  }
+
+  /** The public id of the token that was shown; undefined before the gate was asked, or when none was found. */
+  tokenIdOf(request: IncomingMessage): string | undefined {
+    return this.#tokenIds.get(request);
+  }
+}

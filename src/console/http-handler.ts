@@ -1,0 +1,96 @@
+// The entrance for every HTTP request: sets what all answers share, sends downloads straight to the download
+// room and the rest to the API, and writes one line about each. Never throws: what nobody foresaw is answered
+// with 500 and logged as a bug. Leaves out the server itself, which belongs to the door.
+import { getRequestListener, RequestError } from '@hono/node-server';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseRecordingId } from '../archive/recording-name.ts';
+import { SetupError } from '../errors.ts';
+import { problemDocument, problemType, sendProblem } from '../download/problem.ts';
+import { sendRecording } from '../download/recording-download.ts';
+import type { Clock } from '../ops/clock.ts';
+import { Access } from './access.ts';
+import { problemOf } from './failure.ts';
+import { createHttpApi, type HttpApiParts } from './http-api.ts';
+
+export interface HttpHandlerParts extends HttpApiParts {
+  readonly clock: Clock;
+}
+
+const downloadPath = /^\/api\/v1\/recordings\/([^/]+)\/file(?:\.flv)?$/;
+
+const sharedHeaders = {
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-store',
+};
+
+/** For `http.Server`'s event `request`. */
+export function createHttpHandler(
+  parts: HttpHandlerParts,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const { archive, clock, log } = parts;
+  const access = new Access(parts.tokenGate, log);
+  const api = createHttpApi(parts, access);
+  const answerFromApi = getRequestListener(api.fetch, {
+    overrideGlobalObjects: false,
+    errorHandler: (error) => {
+      const problem = error instanceof RequestError ? { status: 400 } : problemOf(error, log);
+      return new Response(problemDocument(problem), {
+        status: problem.status,
+        headers: { 'Content-Type': problemType },
+      });
+    },
+  });
+
+  async function download(request: IncomingMessage, response: ServerResponse, idText: string): Promise<void> {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      sendProblem(response, { status: 405, headers: { Allow: 'GET, HEAD' } });
+      return;
+    }
+    const refusal = await access.refusal(request, 'recordings:read');
+    if (refusal !== undefined) {
+      sendProblem(response, refusal);
+      return;
+    }
+    const id = parseRecordingId(idText);
+    const recording = id === undefined ? undefined : await archive.openForRead(id);
+    if (recording === undefined) throw new SetupError('NOT_FOUND', 'There is no such recording.');
+    await sendRecording(request, response, recording, { clock, log });
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
+    try {
+      const recording = downloadPath.exec(path)?.[1];
+      if (recording === undefined) await answerFromApi(request, response);
+      else await download(request, response, recording);
+    } catch (error) {
+      sendProblem(response, problemOf(error, log));
+    }
+  }
+
+  function logAnswer(request: IncomingMessage, response: ServerResponse, path: string, begun: number): void {
+    const changes = request.method !== 'GET' && request.method !== 'HEAD';
+    const worthKnowing = changes || response.statusCode >= 400 || downloadPath.test(path);
+    log[worthKnowing ? 'info' : 'debug']('request.answered', {
+      method: request.method,
+      path,
+      status: response.statusCode,
+      complete: response.writableFinished,
+      token: access.tokenIdOf(request),
+      peer: request.socket.remoteAddress,
+      milliseconds: Math.round(clock.monotonic() - begun),
+    });
+  }
+
+  return (request, response) => {
+    const begun = clock.monotonic();
+    // Without the query: it may hold what opens something.
+    const path = (request.url ?? '/').replace(/[?#].*$/s, '');
+    response.on('error', () => undefined); // the peer went away; 'close' says so too
+    response.once('close', () => logAnswer(request, response, path, begun));
+    for (const [name, value] of Object.entries(sharedHeaders)) response.setHeader(name, value);
+    void answer(request, response, path);
+  };
+}
