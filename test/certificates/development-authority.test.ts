@@ -13,6 +13,7 @@ import {
   leafNames,
 } from '../../src/certificates/development-authority.ts';
 import { systemRandom } from '../../src/ops/random.ts';
+import { tamperWith } from '../support/certificate-files.ts';
 
 const now = Date.UTC(2026, 10, 22, 13, 5, 9);
 const day = 86_400_000;
@@ -122,6 +123,7 @@ describe('what can still be used', () => {
       }),
     ).toBe(false);
     expect(current({ key: createDevelopmentKey() })).toBe(false);
+    expect(leafIsCurrent(tamperWith(leafPem), leafKey, authority, names, now)).toBe(false);
     // Same issuer name, other key: a forgery.
     const twin = createDevelopmentAuthority({
       now,

@@ -1,14 +1,5 @@
 import { X509Certificate } from 'node:crypto';
-import {
-  chmodSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { leafNames } from '../../src/certificates/development-authority.ts';
@@ -148,17 +139,6 @@ describe('the development authority on disk', () => {
     expect(after.log.events).toEqual(events);
   });
 
-  it('closes keys that a copy has opened to others', async () => {
-    const root = temporaryFolder();
-    await sourceIn(root).source.load();
-    const key = join(root, 'development', 'ca.key');
-    chmodSync(key, 0o644);
-    chmodSync(join(root, 'development'), 0o755);
-    await sourceIn(root).source.load();
-    expect(statSync(key).mode & 0o777).toBe(0o600);
-    expect(statSync(join(root, 'development')).mode & 0o777).toBe(0o700);
-  });
-
   it('gives one authority to all who start at the same moment', async () => {
     const root = temporaryFolder();
     const sources = Array.from({ length: 8 }, () => sourceIn(root));
@@ -167,16 +147,6 @@ describe('the development authority on disk', () => {
     expect(new Set(bundles.map(([{ chainPem }]) => chainPem)).size).toBe(1);
     expect(sources.flatMap(({ log }) => log.events)).toEqual(['authority.created']);
     expect(tidy(root)).toEqual(['development']);
-  });
-
-  it('sweeps what a dead process left behind, not what a living one is writing', async () => {
-    const root = temporaryFolder();
-    const clock = new FakeClock(Date.now());
-    for (const name of ['.new-old', '.new-young']) mkdirSync(join(root, name));
-    const twoHoursAgo = (clock.now() - 2 * 3_600_000) / 1000;
-    utimesSync(join(root, '.new-old'), twoHoursAgo, twoHoursAgo);
-    await sourceIn(root, [], clock).source.load();
-    expect(readdirSync(root).sort()).toEqual(['.new-young', 'development']);
   });
 
   it('says what is wrong with a folder that cannot be made', async () => {

@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileSource } from '../../src/certificates/file-source.ts';
-import { makeIssuer, makeKey, makeLeaf, writePair } from '../support/certificate-files.ts';
+import { makeIssuer, makeKey, makeLeaf, tamperWith, writePair } from '../support/certificate-files.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const now = Date.UTC(2026, 10, 22);

@@ -58,6 +58,13 @@ export function makeLeaf(
   return { pem, keyPem };
 }
 
+/** The same certificate with one bit of its signature changed. */
+export function tamperWith(pem: string): string {
+  const der = Buffer.from(pem.replace(/-----[^-]+-----/g, ''), 'base64');
+  der.writeUInt8(der.readUInt8(der.length - 1) ^ 1, der.length - 1);
+  return `-----BEGIN CERTIFICATE-----\n${der.toString('base64')}\n-----END CERTIFICATE-----\n`;
+}
+
 /** Writes NAME.pem and NAME.key into the folder. */
 export function writePair(
   folder: string,
