@@ -22,6 +22,7 @@ import { createRecorder } from './recorder/recorder.ts';
 import { SessionRegistry } from './session/session-registry.ts';
 import { openLiveSessionStore } from './store/live-session-store.ts';
 import { openSecretFile } from './store/secret-file.ts';
+import { lockForServing, type ServerLock } from './store/server-lock.ts';
 import { openStore, type Store } from './store/store.ts';
 
 export interface ApplianceParts {
@@ -109,6 +110,7 @@ export async function buildAppliance(
     parts,
   );
   let ready = false;
+  let lock: ServerLock | undefined;
   let door: DoorServer | undefined;
   const ports = () => door?.addresses.map(({ port }) => port);
   const urls = () => doorUrls(config, ports());
@@ -145,6 +147,7 @@ export async function buildAppliance(
       const missing = unavailableDoors(config);
       if (missing.length > 0) log.info('doors.skipped', { doors: missing.join(' ') });
       if (config.listeners.some(({ accept }) => accept.includes('rtmpe'))) prepareKeyExchange();
+      lock = lockForServing(config.dataDir); // before anything of another server's could be touched
       await archive.recover();
       await certificates.start();
       await recorder.start();
@@ -182,6 +185,7 @@ export async function buildAppliance(
       await liveSessions.close();
       await gate.close();
       await store.close();
+      lock?.release();
       log.info('appliance.stopped');
     },
   };

@@ -210,7 +210,12 @@ async function serve(firstRunKey: string | undefined): Promise<void> {
   };
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
-  await appliance.start();
+  try {
+    await appliance.start();
+  } catch (error) {
+    await appliance.stop(); // what had started already would keep the process alive
+    throw error;
+  }
   if (stream !== undefined) {
     const { createFirstKey } = await import('./keys/key-cli.ts');
     const { welcomeText } = await import('./encoder-settings.ts');

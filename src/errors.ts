@@ -65,6 +65,7 @@ export const setupErrors = {
   PORT_IN_USE: 'A listener address is taken by another process.',
   LISTEN_FAILED: 'A listener could not be opened.',
   DATA_FOLDER_UNUSABLE: 'The data folder cannot be created, read or written.',
+  DATA_FOLDER_IN_USE: 'Another server is running on the data folder.',
   STORE_UNUSABLE: 'The database is damaged, too new or cannot be opened.',
   SECRET_FILE_UNUSABLE: 'A secret file is unreadable, damaged or readable by others.',
   CERTIFICATE_FILE_UNUSABLE:
