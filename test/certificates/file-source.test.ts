@@ -75,6 +75,12 @@ describe("the operator's certificate files", () => {
       /certificate 2 in .* is not the issuer/,
     ],
     [
+      'a changed signature',
+      tamperWith(leaf.pem) + intermediate.pem,
+      leaf.keyPem,
+      /certificate 2 in .* is not the issuer/,
+    ],
+    [
       'a damaged certificate',
       leaf.pem + damaged,
       leaf.keyPem,
