@@ -43,11 +43,14 @@ export interface KeyGateOptions {
   readonly log: Log;
 }
 
-/** What the peer hears, whatever the reason: the true one would tell a guesser how far the guess led. */
+/**
+ * What the peer hears, whatever the reason: the true one would tell a guesser how far the guess led. At most 255
+ * bytes, which is as much as ffmpeg shows.
+ */
 export const refusalDescription =
   'This stream key was not accepted. Check that server address, application, stream name and key are exactly as ' +
-  'given to you, without a space too many; if they are, ask the operator, whose log names the reason (for ' +
-  'example expired, revoked, needs rtmps, or too many attempts).';
+  'given to you; if they are, ask the operator, whose log names the reason (such as expired, revoked, or needs ' +
+  'rtmps).';
 
 /** How often expiry is looked at. */
 const tickMs = 500;
