@@ -73,16 +73,10 @@ export function farewellFor(error: unknown): Farewell {
   if (error instanceof ApplianceError) {
     return { level: 'error', fields: { code: error.code, reason: error.message, hint: error.hint } };
   }
-  if (isSocketError(error)) return { level: 'debug', fields: { code: 'PEER_GONE', reason: error.code } };
   const stack = error instanceof Error ? error.stack : String(error);
   return {
     tell: { code: 'NetStream.Failed', description: 'The server failed; ask its operator.' },
     level: 'error',
     fields: { bug: true, stack: stack?.split('\n').slice(0, 6).join(' | ') },
   };
-}
-
-/** What node:net reports of a broken connection: ECONNRESET, EPIPE, ETIMEDOUT and the like. */
-function isSocketError(error: unknown): error is Error & { code: string } {
-  return error instanceof Error && 'syscall' in error && 'code' in error && typeof error.code === 'string';
 }

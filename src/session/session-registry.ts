@@ -33,9 +33,9 @@ export interface SessionRegistryOptions {
 export class SessionRegistry implements Component {
   readonly #options: SessionRegistryOptions;
   readonly #sessions = new Set<Session>();
-  readonly #figures = new Map<Publishing, { bytes: number; at: number }>();
+  readonly #figures = new Map<Publishing, { readonly id: string; bytes: number; at: number }>();
   readonly #cancels: (() => void)[] = [];
-  #stopping = false;
+  #stopped: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
   #lastId = 0;
 
@@ -55,11 +55,12 @@ export class SessionRegistry implements Component {
       }),
       clock.every(figuresInterval, () => this.#writeFigures()),
       gate.onWithdrawn((keyId, why) => {
-        for (const session of this.#publishing((one) => one.keyId === keyId)) session.withdraw(why);
+        for (const session of this.#sessions) session.keyWithdrawn(keyId, why);
       }),
       changes.on(kickTopic, (stream) => {
-        for (const session of this.#publishing((one) => one.stream === stream)) {
-          session.end(new RefusedError('STREAM_KICKED', 'an operator ended the session'), 'kicked');
+        for (const session of this.#sessions) {
+          if ([...session.publishings].some((one) => one.stream === stream))
+            session.end(new RefusedError('STREAM_KICKED', 'an operator ended the session'), 'kicked');
         }
       }),
     );
@@ -67,7 +68,7 @@ export class SessionRegistry implements Component {
 
   /** Opens a session for a connection that begins to speak RTMP. */
   open(transport: Transport): void {
-    if (this.#stopping) return transport.destroy();
+    if (this.#stopped !== undefined) return transport.destroy();
     const { clock, random, log, limits, gate, hub } = this.#options;
     const session = new Session(transport, {
       id: this.#nextId(),
@@ -78,7 +79,7 @@ export class SessionRegistry implements Component {
       gate,
       hub,
       onPublishing: (_, publishing) => this.#begin(session, publishing),
-      onUnpublished: (_, publishing) => this.#finish(session, publishing),
+      onUnpublished: (_, publishing) => this.#finish(publishing),
       onEnd: () => {
         this.#sessions.delete(session);
         if (this.#sessions.size === 0) this.#emptied?.();
@@ -89,8 +90,11 @@ export class SessionRegistry implements Component {
   }
 
   /** Tells every peer, and resolves when the last file is sealed and the last connection is gone. */
-  async stop(): Promise<void> {
-    this.#stopping = true;
+  stop(): Promise<void> {
+    return (this.#stopped ??= this.#stop());
+  }
+
+  async #stop(): Promise<void> {
     for (const session of this.#sessions) {
       session.end(new RefusedError('SHUTTING_DOWN', 'the appliance is stopping'), 'shutdown');
     }
@@ -98,17 +102,14 @@ export class SessionRegistry implements Component {
     for (const cancel of this.#cancels.splice(0)) cancel();
   }
 
-  #publishing(matches: (publishing: Publishing) => boolean): Session[] {
-    return [...this.#sessions].filter((session) => [...session.publishings].some(matches));
-  }
-
   #begin(session: Session, publishing: Publishing): void {
     const { clock, liveSessions } = this.#options;
-    this.#figures.set(publishing, { bytes: 0, at: clock.monotonic() });
+    const id = this.#listedId(session);
+    this.#figures.set(publishing, { id, bytes: 0, at: clock.monotonic() });
     const { address, port } = session.transport.peer;
     this.#store(
       liveSessions.begin({
-        sessionId: session.id,
+        sessionId: id,
         stream: publishing.stream,
         keyId: publishing.keyId,
         door: session.transport.door,
@@ -119,9 +120,19 @@ export class SessionRegistry implements Component {
     );
   }
 
-  #finish(session: Session, publishing: Publishing): void {
+  #finish(publishing: Publishing): void {
+    const listed = this.#figures.get(publishing);
+    if (listed === undefined) return;
     this.#figures.delete(publishing);
-    this.#store(this.#options.liveSessions.end(session.id));
+    this.#store(this.#options.liveSessions.end(listed.id));
+  }
+
+  /** The session's own, unless it publishes a second stream: each has its line in the list. */
+  #listedId(session: Session): string {
+    const taken = new Set([...this.#figures.values()].map(({ id }) => id));
+    let id = session.id;
+    for (let count = 2; taken.has(id); count += 1) id = `${session.id}.${count}`;
+    return id;
   }
 
   #writeFigures(): void {
@@ -134,7 +145,7 @@ export class SessionRegistry implements Component {
         last.bytes = publishing.bytes;
         last.at = now;
         const { encoder, videoCodec, audioCodec } = publishing;
-        this.#options.liveSessions.update(session.id, { encoder, videoCodec, audioCodec, bitrate });
+        this.#options.liveSessions.update(last.id, { encoder, videoCodec, audioCodec, bitrate });
       }
     }
   }

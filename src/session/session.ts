@@ -1,5 +1,6 @@
 // Drives one connection over one transport: asks the gate, plugs into the hub, and says farewell. The bytes
 // it is handed are borrowed: media goes straight through the connection into the publication.
+import { commandLimits } from '../command/command-limits.ts';
 import type { ConnectionEvent } from '../connection/connection-event.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
 import type { Transport } from '../door/transport.ts';
@@ -66,13 +67,17 @@ export class Session {
   readonly #log: Log;
   readonly #connection: ServerConnection;
   readonly #publishings = new Map<number, Publishing>();
-  readonly #sealing = new Set<Promise<void>>();
+  /** What must be over before the session is: requests at the gate, and files that are being sealed. */
+  readonly #unfinished = new Set<Promise<void>>();
   #deadline: { readonly at: number; readonly error: TransportError } | undefined;
   #flashVer = '';
   /** The publish request that waits for the gate and the recorder. */
   #asking: number | undefined;
+  /** Keys that were withdrawn meanwhile: the gate may have looked at them just before. */
+  readonly #withdrawn = new Map<KeyId, WithdrawalReason>();
   #holds = 0;
   #over = false;
+  #reason: EndReason = 'publisher-lost';
   #now: number;
 
   constructor(transport: Transport, parts: SessionParts) {
@@ -118,8 +123,15 @@ export class Session {
     }
   }
 
-  /** The key of this session no longer holds. */
-  withdraw(why: WithdrawalReason): void {
+  /** A key no longer holds, perhaps one of this session. */
+  keyWithdrawn(keyId: KeyId, why: WithdrawalReason): void {
+    if (this.#asking !== undefined) this.#withdrawn.set(keyId, why);
+    for (const publishing of this.#publishings.values()) {
+      if (publishing.keyId === keyId) return this.#withdraw(why);
+    }
+  }
+
+  #withdraw(why: WithdrawalReason): void {
     const words = { revoked: 'was revoked', disabled: 'was disabled', expired: 'has expired' } as const;
     this.end(new RefusedError('KEY_WITHDRAWN', `The stream key of this session ${words[why]}.`), 'revoked');
   }
@@ -128,6 +140,7 @@ export class Session {
   end(error: unknown, reason: EndReason = 'publisher-lost'): void {
     if (this.#over) return;
     this.#over = true;
+    this.#reason = reason;
     const { tell } = farewellFor(error);
     if (tell !== undefined) {
       for (const streamId of this.#publishings.keys()) {
@@ -186,7 +199,7 @@ export class Session {
         else this.#refuse(event.request, new RefusedError('DOOR_CLOSED', this.transport.refusal));
         return;
       case 'publish':
-        void this.#publish(event);
+        this.#finishBeforeEnd(this.#publish(event));
         return;
       case 'play':
         this.#refuse(event.request, new RefusedError('PLAYING_UNSUPPORTED', 'the client asked to play'));
@@ -194,11 +207,13 @@ export class Session {
       case 'metadata': {
         const publishing = this.#publishings.get(event.streamId);
         const encoder = event.properties.get('encoder');
-        if (publishing !== undefined && typeof encoder === 'string') publishing.encoder = encoder;
+        if (publishing !== undefined && typeof encoder === 'string')
+          publishing.encoder = encoder.slice(0, commandLimits.flashVerLength);
         return;
       }
       case 'stream-closed':
         this.#unpublish(event.streamId, 'unpublished');
+        if (this.#publishings.size > 0) return; // another stream of this connection is live
         this.#deadline = {
           at: this.#now + this.#parts.limits.commandTimeout,
           error: new TransportError('COMMAND_TIMEOUT', 'no other publish command came in time'),
@@ -209,10 +224,14 @@ export class Session {
   async #publish(event: RequestEvent<'publish'>): Promise<void> {
     this.#hold(); // nothing is read until the answer is out
     this.#asking = event.request;
+    this.#withdrawn.clear();
     try {
       const publishing = await this.#openPublication(event);
+      if (publishing === undefined) return;
+      const withdrawn = this.#withdrawn.get(publishing.keyId);
+      if (withdrawn !== undefined) this.#withdraw(withdrawn);
       if (this.#over) {
-        await publishing.publication.end('publisher-lost');
+        await publishing.publication.end(this.#reason);
         return;
       }
       this.#asking = undefined;
@@ -220,18 +239,19 @@ export class Session {
       this.#deadline = undefined;
       this.#log.info('publish.started', { stream: publishing.stream, key: publishing.keyId });
       this.#parts.onPublishing(this, publishing);
+      this.#now = this.#parts.clock.monotonic();
       this.#connection.accept(event.request); // frames that came early are delivered in here
       this.#drain();
       this.transport.admit();
     } catch (error) {
       this.end(error);
     } finally {
-      this.#asking = undefined;
       this.#release();
     }
   }
 
-  async #openPublication(event: RequestEvent<'publish'>): Promise<Publishing> {
+  /** Undefined when the session ended while the gate was asked: who is gone must not take a stream over. */
+  async #openPublication(event: RequestEvent<'publish'>): Promise<Publishing | undefined> {
     const { gate, hub, clock } = this.#parts;
     const { transport } = this;
     const verdict = await gate.check({
@@ -246,6 +266,7 @@ export class Session {
       this.#log.warn('publish.refused', { reason: verdict.reason, key: verdict.keyId });
       throw new RefusedError('KEY_REFUSED', refusalDescription);
     }
+    if (this.#over) return undefined;
     const { stream, keyId } = verdict;
     const publication = await hub.publish(stream, {
       label: this.id,
@@ -292,7 +313,7 @@ export class Session {
     this.#connection.close();
     for (const streamId of this.#publishings.keys()) this.#unpublish(streamId, 'publisher-lost');
     this.#log.debug('session.closed');
-    void Promise.all(this.#sealing).then(() => this.#parts.onEnd(this));
+    void Promise.all(this.#unfinished).then(() => this.#parts.onEnd(this));
   }
 
   #unpublish(streamId: number, reason: EndReason): void {
@@ -302,11 +323,14 @@ export class Session {
     const seconds = Math.round((this.#parts.clock.now() - publishing.since) / 1000);
     const { stream, keyId: key, bytes } = publishing;
     this.#log.info('publish.ended', { stream, key, reason, seconds, bytes });
-    const sealed = publishing.publication.end(reason).finally(() => {
-      this.#sealing.delete(sealed);
-      this.#parts.onUnpublished(this, publishing);
-    });
-    this.#sealing.add(sealed);
+    this.#finishBeforeEnd(
+      publishing.publication.end(reason).finally(() => this.#parts.onUnpublished(this, publishing)),
+    );
+  }
+
+  #finishBeforeEnd(work: Promise<void>): void {
+    const finished = work.finally(() => this.#unfinished.delete(finished));
+    this.#unfinished.add(finished);
   }
 
   #hold(): void {
