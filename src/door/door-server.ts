@@ -57,17 +57,21 @@ export class DoorServer implements Component {
   readonly #tls: TlsServer;
   readonly #https: HttpServer;
   readonly #clearHttp: HttpServer;
-  /** Visitors inside their TLS handshake, by address and port: the TLS server makes a socket of its own. */
+  readonly #unsubscribe: () => void;
+  /** Every open connection. */
+  readonly #sockets = new Set<Socket>();
+  /** Visitors inside their TLS handshake, by addresses and ports: the TLS server makes a socket of its own. */
   readonly #handshaking = new Map<string, Visitor>();
   #staticReads = false;
   #refused = 0;
+  #failed = 0;
 
   constructor(options: DoorOptions) {
     this.#options = options;
     this.#admission = new Admission(options.limits);
     this.#pacer = new ReadPacer(options.clock, options.ingestLatency);
     this.#tls = createTlsServer(tlsServerOptions(options.tls, options.certificates));
-    options.certificates.onRenewed(() => {
+    this.#unsubscribe = options.certificates.onRenewed(() => {
       this.#tls.setSecureContext(tlsServerOptions(options.tls, options.certificates));
     });
     this.#tls.on('secureConnection', (socket) => this.#secured(socket));
@@ -84,7 +88,7 @@ export class DoorServer implements Component {
     this.#clearHttp = httpServer((request, response) => {
       const target = this.#options.betterUrl('http');
       if (target === undefined) response.writeHead(403).end();
-      else response.writeHead(308, { Location: new URL(request.url ?? '/', target).href }).end();
+      else response.writeHead(308, { Location: redirection(target, request.url ?? '') }).end();
     });
   }
 
@@ -110,12 +114,12 @@ export class DoorServer implements Component {
     for (const server of this.#servers) server.close();
   }
 
+  /** Sessions are over by now; who is still here has not got as far, or speaks HTTP. */
   async stop(): Promise<void> {
-    this.stopAccepting();
-    this.#https.closeAllConnections();
-    this.#clearHttp.closeAllConnections();
+    this.#unsubscribe();
+    for (const socket of this.#sockets) socket.destroy();
     await Promise.all(
-      [this.#https, this.#clearHttp].map(
+      [...this.#servers, this.#https, this.#clearHttp].map(
         (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
       ),
     );
@@ -127,7 +131,8 @@ export class DoorServer implements Component {
       this.#arrived(socket, accept),
     );
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    server.once('error', (error: NodeJS.ErrnoException) => {
+    server.on('error', (error: NodeJS.ErrnoException) => {
+      if (server.listening) return this.#acceptFailed(error);
       const where = `${listener.host}:${listener.port}`;
       if (error.code === 'EADDRINUSE') {
         const hint = 'stop the other process, or choose another address under "listeners"';
@@ -154,11 +159,14 @@ export class DoorServer implements Component {
     }
     const { clock, limits } = this.#options;
     const peer = { address, port: socket.remotePort ?? 0 };
+    const key = visitorKey(socket);
     const cancel = clock.after(limits.handshakeTimeout, () => socket.destroy());
+    this.#sockets.add(socket);
     socket.once('close', () => {
       cancel();
       entry.leave();
-      this.#handshaking.delete(visitorKey(peer));
+      this.#sockets.delete(socket);
+      this.#handshaking.delete(key);
     });
     this.#sniff(socket, { peer, accept, acceptedAt: clock.monotonic(), entry, taken: cancel }, false);
   }
@@ -179,7 +187,7 @@ export class DoorServer implements Component {
     if (kind === 'rtmpe') return this.#takeRtmp(socket, first, visitor, tls ? 'rtmps' : 'rtmpe');
     if (kind === 'http') return this.#takeHttp(socket, first, visitor, tls);
     if (kind === 'tls' && !tls) {
-      this.#handshaking.set(visitorKey(visitor.peer), visitor);
+      this.#handshaking.set(visitorKey(socket), visitor);
       socket.unshift(first);
       this.#tls.emit('connection', socket);
       return;
@@ -193,7 +201,7 @@ export class DoorServer implements Component {
   }
 
   #secured(socket: Socket): void {
-    const key = visitorKey({ address: socket.remoteAddress ?? '', port: socket.remotePort ?? 0 });
+    const key = visitorKey(socket);
     const visitor = this.#handshaking.get(key);
     this.#handshaking.delete(key);
     if (visitor === undefined) {
@@ -254,6 +262,16 @@ export class DoorServer implements Component {
     return `${doorNames[door]} is switched off here${url === undefined ? '' : `; use ${url}`}`;
   }
 
+  #acceptFailed(error: Error): void {
+    if (this.#failed++ % 100 === 0) {
+      this.#options.log.error('listener.failed', {
+        reason: error.message,
+        hint: 'see what the system is short of: file descriptors (ulimit -n) or memory',
+        failedSoFar: this.#failed,
+      });
+    }
+  }
+
   // A flood must not flood the log as well: one line at once, then one for every hundred.
   #refuseFull(address: string | undefined): void {
     if (this.#refused++ % 100 === 0) {
@@ -277,8 +295,15 @@ const doorNames = {
   https: 'HTTPS',
 } as const;
 
-function visitorKey(peer: Peer): string {
-  return `${peer.address}|${peer.port}`;
+/** Both ends: one remote port may be connected to several listeners at once. */
+function visitorKey(socket: Socket): string {
+  const { remoteAddress, remotePort, localAddress, localPort } = socket;
+  return `${remoteAddress}|${remotePort}|${localAddress}|${localPort}`;
+}
+
+/** The same path at our own host. What is no path (RFC 9112 3.2) must lead nowhere else, nor end the process. */
+function redirection(target: string, path: string): string {
+  return `${new URL(target).origin}${path.startsWith('/') ? path : '/'}`;
 }
 
 function httpServer(listener: RequestListener): HttpServer {

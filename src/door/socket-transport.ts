@@ -52,9 +52,19 @@ export class SocketTransport implements Transport {
   start(receiver: Receiver): void {
     this.#receiver = receiver;
     const socket = this.#socket;
-    socket.on('error', (error) => (this.#error ??= error));
-    socket.on('end', () => this.#end());
-    socket.on('close', () => this.#end());
+    socket.on('error', (error: NodeJS.ErrnoException) => {
+      this.#error ??= new TransportError('PEER_GONE', error.code ?? error.message, { cause: error });
+    });
+    socket.on('end', () => {
+      this.#end();
+      // The writable side may still be waiting for a peer that is gone, or that never reads.
+      this.#linger();
+      socket.destroySoon();
+    });
+    socket.on('close', () => {
+      this.#cancelLinger?.();
+      this.#end();
+    });
     const reads = deliverReads(socket, (borrowed) => this.#deliver(borrowed), this.#options.staticReads);
     this.#reads = Object.assign(reads, { moved: 0, paused: this.#paused });
     this.#deliver(this.#options.first);
@@ -96,7 +106,7 @@ export class SocketTransport implements Transport {
     this.#socket.end();
     // Input that nobody read would turn our last words into a reset, so it is read and dropped for a while.
     this.resume();
-    this.#cancelLinger = this.#options.clock.after(doorLimits.lingerTime, () => this.#socket.destroy());
+    this.#linger();
   }
 
   destroy(): void {
@@ -117,14 +127,15 @@ export class SocketTransport implements Transport {
   }
 
   #end(): void {
-    this.#cancelLinger?.();
     this.#closing = true;
     this.#leavePacer();
     const receiver = this.#receiver;
     this.#receiver = undefined;
     receiver?.end(this.#error);
-    // The writable side may still be waiting for a peer that is gone.
-    if (!this.#socket.destroyed) this.#socket.destroySoon();
+  }
+
+  #linger(): void {
+    this.#cancelLinger ??= this.#options.clock.after(doorLimits.lingerTime, () => this.#socket.destroy());
   }
 
   #setPaused(paused: boolean): void {
