@@ -127,9 +127,7 @@ export class Amf0Decoder {
 
   #readStrictArray(depth: number): AmfValue[] {
     const count = readUint32(this.#bytes, this.#take(4));
-    // Each value takes at least one byte, so a count that cannot be true is found before anything is allocated.
-    this.#checkNodes(count);
-    if (count > this.#bytes.length - this.#offset) throw truncated();
+    this.#checkNodes(count); // refused for what it declares; nothing is ever allocated for a count
     const values: AmfValue[] = [];
     let height = 0;
     for (let index = 0; index < count; index += 1) {

@@ -30,8 +30,6 @@ export const chunkLimits = {
   chunkStreams: 64,
   /** Bytes: largest protocol control message (types 1-6); the longest in use is the SWF verification, 44 bytes. */
   controlMessageSize: 64,
-  /** Bytes: a larger chunk size is taken as this one, since no message can be longer. RTMP 5.4.1. */
-  chunkSize: 0xff_ff_ff,
   /** Bytes: assembly buffers that a connection keeps between messages; what is above goes back to the heap. */
   keptAssemblyBytes: 256 * 1024,
 } as const;

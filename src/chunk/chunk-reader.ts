@@ -1,23 +1,17 @@
 // Chunk stream → messages. RTMP 1.0 §5.3, §5.4.1, §5.4.2. Input may be cut anywhere; the bytes are borrowed and
 // the messages handed out are too. SetChunkSize and Abort are obeyed here and not handed out. Leaves out what
 // the other messages mean. This is the hot path: nothing is allocated per chunk (PERFORMANCE 3). pure.
-import { readUint24, readUint32 } from '../bytes/big-endian.ts';
+import { readUint32 } from '../bytes/big-endian.ts';
 import { ProtocolError } from '../errors.ts';
 import { chunkLimits } from './chunk-limits.ts';
 import type { ChunkLimits } from './chunk-limits.ts';
-import { IncomingChunkStream } from './incoming-chunk-stream.ts';
+import { IncomingChunkStream, cut } from './incoming-chunk-stream.ts';
 import { MessageType } from './message.ts';
 import type { Message } from './message.ts';
 
 const noBytes = new Uint8Array(0);
 /** Basic header 3, message header 11, extended timestamp 4. RTMP 5.3.1. */
 const longestHeader = 18;
-/** Bytes of the message header for each fmt. RTMP 5.3.1.2. */
-const messageHeaderSizes = [11, 7, 3, 0] as const;
-/** In the timestamp field: the value is in the extended timestamp. RTMP 5.3.1.3. */
-const extendedMark = 0xff_ff_ff;
-/** Answer of the header functions: the header is cut by the end of the input. */
-const cut = -1;
 
 export class ChunkReader {
   /** May be replaced between reads: the next header is held to the new ones. */
@@ -163,70 +157,21 @@ export class ChunkReader {
           `more than ${this.limits.chunkStreams} chunk streams`,
         );
       }
-      if (at + (messageHeaderSizes[fmt] as number) > end) return cut;
       stream = new IncomingChunkStream();
     }
     if (fmt === 3) {
       if (stream.extended) {
-        at = skipRepeatedTimestamp(stream.timestampField, bytes, at, end);
+        at = stream.skipRepeatedTimestamp(bytes, at, end);
         if (at === cut) return cut;
       }
-      if (stream.received === 0) {
-        // RTMP 5.3.1.2.4: begins a message with the delta of the last one. OBS relies on it (WIRE 5).
-        stream.timestamp = (stream.timestamp + stream.timestampField) >>> 0;
-        this.#checkLength(stream);
-      }
+      if (stream.received === 0) stream.repeatHeader();
     } else {
-      at = this.#readMessageHeader(stream, fmt as 0 | 1 | 2, bytes, at, end);
+      at = stream.readHeader(fmt as 0 | 1 | 2, bytes, at, end);
       if (at === cut) return cut;
       if (isNew) this.#streams.set(id, stream);
     }
+    if (stream.received === 0) this.#checkLength(stream);
     this.#beginChunk(stream);
-    return at;
-  }
-
-  /** RTMP 5.3.1.2.1-3 and 5.3.1.3. */
-  #readMessageHeader(
-    stream: IncomingChunkStream,
-    fmt: 0 | 1 | 2,
-    bytes: Uint8Array,
-    offset: number,
-    end: number,
-  ): number {
-    if (stream.received > 0) {
-      // A peer that changes the size half-way makes naive readers overflow (SECURITY 1, CVE-2016-10191).
-      throw new ProtocolError(
-        'CHUNK_INTERRUPTED_MESSAGE',
-        `type ${fmt} header after ${stream.received} of ${stream.length} bytes`,
-        { clause: 'RTMP 5.3.1.2.4' },
-      );
-    }
-    let at = offset + messageHeaderSizes[fmt];
-    if (at > end) return cut;
-    let field = readUint24(bytes, offset);
-    const extended = field === extendedMark;
-    if (extended) {
-      if (at + 4 > end) return cut;
-      field = readUint32(bytes, at); // on types 1 and 2 it is a delta like any other (WIRE 5)
-      at += 4;
-    }
-    stream.extended = extended;
-    stream.timestampField = field;
-    stream.timestamp = fmt === 0 ? field : (stream.timestamp + field) >>> 0;
-    if (fmt < 2) {
-      stream.length = readUint24(bytes, offset + 3);
-      stream.type = bytes[offset + 6] as number;
-    }
-    if (fmt === 0) {
-      // The one little-endian field. RTMP 5.3.1.2.1.
-      stream.streamId =
-        ((bytes[offset + 7] as number) |
-          ((bytes[offset + 8] as number) << 8) |
-          ((bytes[offset + 9] as number) << 16) |
-          ((bytes[offset + 10] as number) << 24)) >>>
-        0;
-    }
-    this.#checkLength(stream);
     return at;
   }
 
@@ -283,7 +228,7 @@ export class ChunkReader {
     if (size === 0 || size > 0x7f_ff_ff_ff) {
       throw new ProtocolError('CHUNK_SIZE_INVALID', `chunk size ${size}`, { clause: 'RTMP 5.4.1' });
     }
-    this.#chunkSize = Math.min(size, chunkLimits.chunkSize);
+    this.#chunkSize = size; // above 16,777,215 it says nothing more: no message is longer
   }
 
   /** RTMP 5.4.2. The header stays: the next type 3 chunk begins a new message. */
@@ -300,19 +245,6 @@ export class ChunkReader {
     if (this.#kept + stream.capacity > chunkLimits.keptAssemblyBytes) stream.dropAssembly();
     this.#kept += stream.capacity;
   }
-}
-
-/**
- * RTMP 5.3.1.3: a type 3 chunk repeats an extended timestamp.
- * practice: OBS before 2024 and old librtmp leave it out, so what does not equal the expected value is payload
- * (WIRE 5). One differing byte decides, so that nobody waits for more than was sent.
- */
-function skipRepeatedTimestamp(expected: number, bytes: Uint8Array, offset: number, end: number): number {
-  for (let index = 0; index < 4; index += 1) {
-    if (offset + index >= end) return cut;
-    if (bytes[offset + index] !== ((expected >>> (24 - 8 * index)) & 0xff)) return offset;
-  }
-  return offset + 4;
 }
 
 function readControlValue(payload: Uint8Array, name: string, clause: string): number {

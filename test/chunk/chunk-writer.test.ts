@@ -49,6 +49,9 @@ describe('choice of header', () => {
     const writer = new ChunkWriter();
     expect([0, 0, 0].map((at) => fmtOf(writer.write(4, audio(at))))).toEqual([0, 3, 3]);
     expect([20, 40, 60].map((at) => fmtOf(writer.write(5, audio(at))))).toEqual([0, 2, 3]);
+    writer.write(6, audio(20));
+    writer.write(6, audio(40), 3);
+    expect(fmtOf(writer.write(6, audio(60)))).toBe(2); // it is still that of type 0
   });
 
   it('refuses what a header cannot say, and is none the worse for it', () => {
