@@ -54,7 +54,7 @@ export class MessageInput {
     const held = this.#held;
     this.#held = nothing;
     this.#halted = false;
-    if (held.length > 0) this.#read(held);
+    this.#read(held); // even if empty: the reader may hold some bytes itself
   }
 
   #read(bytes: Uint8Array): void {
