@@ -48,7 +48,7 @@ export async function makeSample(
 }
 
 export interface FfmpegOptions {
-  /** Send at the pace of the clock, and from the beginning again until it is stopped. */
+  /** Send at the pace of the clock. */
   readonly live?: boolean;
   /** Options of the protocol, in front of the URL. */
   readonly output?: readonly string[];
@@ -56,9 +56,20 @@ export interface FfmpegOptions {
 
 /** ffmpeg publishes a file as it is. */
 export function publishWithFfmpeg(source: string, url: string, options: FfmpegOptions = {}): RealProcess {
-  const pace = options.live === true ? ['-re', '-stream_loop', '-1'] : [];
+  const pace = options.live === true ? ['-re'] : [];
   const { output = ['-f', 'flv'] } = options;
-  return client('ffmpeg', [...quiet, 'info', ...pace, '-i', source, '-c', 'copy', ...output, url]);
+  return client('ffmpeg', [
+    ...quiet,
+    'info',
+    '-nostats',
+    ...pace,
+    '-i',
+    source,
+    '-c',
+    'copy',
+    ...output,
+    url,
+  ]);
 }
 
 /** GStreamer publishes a file, and writes down what it really sent: it makes its own sequence headers. */

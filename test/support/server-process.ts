@@ -5,7 +5,7 @@ import type { TestKey, TestSettings } from './appliance.ts';
 import { type Finished, RealProcess, runReal } from './real-process.ts';
 import { fileURLToPath } from 'node:url';
 
-const launcher = fileURLToPath(new URL('../../scripts/penstock', import.meta.url));
+const launcher = scriptPath('penstock');
 /** Milliseconds in which a stop has to be over. */
 const longestStop = 10_000;
 
@@ -150,6 +150,11 @@ export class ServerProcess {
   get #dataDir(): readonly string[] {
     return ['--data-dir', join(this.folder, 'data')];
   }
+}
+
+/** Absolute path of a script of the project. */
+export function scriptPath(name: string): string {
+  return fileURLToPath(new URL(`../../scripts/${name}`, import.meta.url));
 }
 
 /** As `recording list --json` answers. */
