@@ -160,7 +160,7 @@ export class DoorServer implements Component {
     const { clock, limits } = this.#options;
     const peer = { address, port: socket.remotePort ?? 0 };
     const key = visitorKey(socket);
-    const cancel = clock.after(limits.handshakeTimeout, () => socket.destroy());
+    const cancel = clock.after(limits.handshakeTimeout, () => this.#tooLate(socket, peer));
     this.#sockets.add(socket);
     socket.once('close', () => {
       cancel();
@@ -197,6 +197,11 @@ export class DoorServer implements Component {
       peer: visitor.peer.address,
       firstByte: first[0] ?? 0,
     });
+    socket.destroy();
+  }
+
+  #tooLate(socket: Socket, peer: Peer): void {
+    this.#options.log.info('connection.timed-out', { code: 'HANDSHAKE_TIMEOUT', peer: peer.address });
     socket.destroy();
   }
 
