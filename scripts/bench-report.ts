@@ -6,6 +6,8 @@ import type { Run } from './bench-run.ts';
 /** Medians of the valid runs of one server. */
 export interface Figures {
   readonly cpuSecondsPerGB: number;
+  /** Without the beginning and the end of the run; undefined at full speed. */
+  readonly steadyCpuSecondsPerGB: number | undefined;
   /** Undefined where a single stream says nothing. */
   readonly memoryMBPerStream: number | undefined;
   readonly cpuMsPerConnection: number | undefined;
@@ -17,6 +19,7 @@ export interface Result {
   readonly penstock: Figures | undefined;
   readonly nginx: Figures | undefined;
   readonly ratio: number | undefined;
+  readonly steadyRatio: number | undefined;
   readonly verdicts: readonly Verdict[];
   readonly runs: readonly Run[];
 }
@@ -36,16 +39,14 @@ const bytesPerMB = 1e6;
 export function resultOf(load: Load, runs: readonly Run[]): Result {
   const penstock = figuresOf(load, runs, 'penstock');
   const nginx = figuresOf(load, runs, 'nginx');
-  const ratio =
-    penstock === undefined || nginx === undefined
-      ? undefined
-      : penstock.cpuSecondsPerGB / nginx.cpuSecondsPerGB;
+  const ratio = quotient(penstock?.cpuSecondsPerGB, nginx?.cpuSecondsPerGB);
+  const steadyRatio = quotient(penstock?.steadyCpuSecondsPerGB, nginx?.steadyCpuSecondsPerGB);
   const verdicts = [
     verdict('ratio', ratio, load.target),
     verdict('memory per stream', penstock?.memoryMBPerStream, memoryTargets[load.door]),
     verdict('CPU per connection', penstock?.cpuMsPerConnection, connectionTargets[load.door]),
   ].filter((one) => one !== undefined);
-  return { load, penstock, nginx, ratio, verdicts, runs };
+  return { load, penstock, nginx, ratio, steadyRatio, verdicts, runs };
 }
 
 /** `met`, or by how much it was missed. */
@@ -63,6 +64,7 @@ export function tableOf(results: readonly Result[]): string {
       'ratio',
       'target',
       'verdict',
+      'steady ratio',
       'MB/stream (nginx)',
       'CPU ms/connection (nginx)',
     ],
@@ -89,7 +91,7 @@ export function remarksOn(results: readonly Result[]): string[] {
       .filter(({ faults }) => faults.length > 0)
       .map(({ server, faults }) => {
         const more = faults.length > 1 ? ` (and ${faults.length - 1} more)` : '';
-        return `INVALID ${load.name}, a run of ${server}: ${faults[0]}${more}`;
+        return `INVALID ${load.name}, a run of ${server}: ${faults[0]?.split('\n', 1)[0]}${more}`;
       }),
   ]);
 }
@@ -101,11 +103,17 @@ function figuresOf(load: Load, runs: readonly Run[], server: Run['server']): Fig
   const many = load.streams >= fewestStreams;
   const memory = of(({ busyBytes, idleBytes }) => (busyBytes - idleBytes) / load.streams / bytesPerMB);
   const connection = of(({ connectCpuSeconds }) => (connectCpuSeconds * 1000) / load.streams);
+  const steady = valid.map((run) => run.steadyCpuSecondsPerGB).filter((cost) => cost !== undefined);
   return {
+    steadyCpuSecondsPerGB: steady.length > 0 ? median(steady) : undefined,
     cpuSecondsPerGB: of(({ cpuSeconds, mediaBytes }) => cpuSeconds / (mediaBytes / bytesPerGB)),
     memoryMBPerStream: many ? memory : undefined,
     cpuMsPerConnection: many ? connection : undefined,
   };
+}
+
+function quotient(ours: number | undefined, theirs: number | undefined): number | undefined {
+  return ours === undefined || theirs === undefined ? undefined : ours / theirs;
 }
 
 function verdict(
@@ -117,7 +125,7 @@ function verdict(
   return { subject, measured, target, met: measured <= target };
 }
 
-function rowOf({ load, penstock, nginx, ratio, verdicts }: Result): string[] {
+function rowOf({ load, penstock, nginx, ratio, steadyRatio, verdicts }: Result): string[] {
   const number = (value: number | undefined) => value?.toFixed(2) ?? '–';
   const beside = (ours: number | undefined, theirs: number | undefined) =>
     ours === undefined && theirs === undefined ? '–' : `${number(ours)} (${number(theirs)})`;
@@ -129,6 +137,7 @@ function rowOf({ load, penstock, nginx, ratio, verdicts }: Result): string[] {
     number(ratio),
     load.target === undefined ? '–' : `≤ ${load.target.toFixed(2)}`,
     onRatio === undefined ? '–' : verdictText(onRatio),
+    number(steadyRatio),
     beside(penstock?.memoryMBPerStream, nginx?.memoryMBPerStream),
     beside(penstock?.cpuMsPerConnection, nginx?.cpuMsPerConnection),
   ];

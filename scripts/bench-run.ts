@@ -12,7 +12,7 @@ import type { Load } from './bench-loads.ts';
 import { median } from './bench-median.ts';
 import { startNginx } from './bench-nginx.ts';
 import { startPenstock } from './bench-penstock.ts';
-import { openFilesBelow, usageOf } from './bench-process.ts';
+import { openFilesBelow, type Usage, usageOf } from './bench-process.ts';
 import type { BenchServer, ServerName, ServerOptions } from './bench-server.ts';
 
 export interface Run {
@@ -23,6 +23,8 @@ export interface Run {
   readonly cpuSeconds: number;
   /** Bytes of audio and video, without headers of any kind. */
   readonly mediaBytes: number;
+  /** Of a paced load, CPU seconds per GB once it runs evenly: without the compiling and opening at the beginning and the sealing at the end. */
+  readonly steadyCpuSecondsPerGB: number | undefined;
   /** Of the server, for all connections from before the first until the last published. */
   readonly connectCpuSeconds: number;
   /** Resident memory of the server before the first connection, and with all streams publishing. */
@@ -47,11 +49,13 @@ const loaderFile = fileURLToPath(new URL('bench-loader.ts', import.meta.url));
 
 /** Milliseconds for a fresh server to come to rest. */
 const rest = 500;
-/** Milliseconds between looks at the memory, and at the files. */
-const memoryTick = 500;
+/** Milliseconds between looks at the server, and at the files. */
+const sampleTick = 250;
 const fileTick = 50;
 /** Milliseconds after the last byte in which files must be sealed. */
 const longestSeal = 20_000;
+/** Seconds after which a load runs evenly: all streams send, and the code they need is compiled. */
+const settlingSeconds = 4;
 /** Bytes waiting for a paced stream from which on the server was not keeping up. */
 const mostWaiting = 2 * 1024 * 1024;
 
@@ -86,8 +90,11 @@ async function drive({ server: name, load }: RunOptions, server: BenchServer): P
   try {
     const { cipher } = await loader.published();
     const before = usageOf(server.pid);
-    const memory: number[] = [];
-    const timer = setInterval(() => memory.push(usageOf(server.pid).memoryBytes), memoryTick);
+    const samples: Sample[] = [];
+    const start = performance.now();
+    const timer = setInterval(() => {
+      samples.push({ seconds: (performance.now() - start) / 1000, ...usageOf(server.pid) });
+    }, sampleTick);
     const sent = await loader.send().finally(() => clearInterval(timer));
     const sentAt = performance.now();
     const sealed = await filesSealed(server, load.streams);
@@ -99,9 +106,10 @@ async function drive({ server: name, load }: RunOptions, server: BenchServer): P
       faults: sealed ? findFaults(server, load, sent) : ['files are still open'],
       cpuSeconds: after.cpuSeconds - before.cpuSeconds,
       mediaBytes: sent.bytes,
+      steadyCpuSecondsPerGB: steadyCost(load, samples, sent.bytes),
       connectCpuSeconds: before.cpuSeconds - idle.cpuSeconds,
       idleBytes: idle.memoryBytes,
-      busyBytes: median(memory.slice(Math.floor(memory.length / 2))),
+      busyBytes: median(samples.slice(samples.length / 2).map(({ memoryBytes }) => memoryBytes)),
       sealSeconds,
       cipher,
       sent,
@@ -109,6 +117,23 @@ async function drive({ server: name, load }: RunOptions, server: BenchServer): P
   } finally {
     loader.stop();
   }
+}
+
+interface Sample extends Usage {
+  /** Since the loader was told to send. */
+  readonly seconds: number;
+}
+
+/** CPU seconds per GB between settling and the end of the first stream; undefined when that is too short a time. */
+export function steadyCost(load: Load, samples: readonly Sample[], mediaBytes: number): number | undefined {
+  if (!('seconds' in load.pace)) return undefined;
+  const end = load.pace.seconds;
+  const even = samples.filter(({ seconds }) => seconds >= settlingSeconds && seconds <= end);
+  const [first, last] = [even[0], even.at(-1)];
+  if (first === undefined || last === undefined || last.seconds - first.seconds < settlingSeconds)
+    return undefined;
+  const gigabytes = (mediaBytes / end / 1e9) * (last.seconds - first.seconds);
+  return (last.cpuSeconds - first.cpuSeconds) / gigabytes;
 }
 
 /** Resolves to whether, in time, every stream has its file and none is open any more. */

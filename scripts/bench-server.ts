@@ -56,7 +56,7 @@ export async function startServer(options: ServerCommand): Promise<Pick<BenchSer
   const log = openSync(logFile, 'a');
   const child = spawn(command, args, {
     cwd: folder,
-    env: { ...process.env, ...env },
+    env: { ...ownEnvironment(), ...env },
     stdio: ['ignore', log, log],
   });
   closeSync(log);
@@ -100,6 +100,11 @@ export async function freePorts(count: number): Promise<number[]> {
   const ports = servers.map((server) => (server.address() as AddressInfo).port);
   await Promise.all(servers.map(async (server) => once(server.close(), 'close')));
   return ports;
+}
+
+/** Without what would lead the server to somebody's real configuration and data. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^PENSTOCK_/i.test(name)));
 }
 
 async function openPorts(ports: readonly number[]): Promise<void> {

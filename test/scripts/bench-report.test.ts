@@ -19,6 +19,7 @@ function run(server: Run['server'], cpuSeconds: number, faults: string[] = []): 
     faults,
     cpuSeconds,
     mediaBytes: 500_000_000,
+    steadyCpuSecondsPerGB: cpuSeconds * 1.5,
     connectCpuSeconds: 0.4,
     idleBytes: 50_000_000,
     busyBytes: 90_000_000,
@@ -49,10 +50,16 @@ describe('a result', () => {
       run('nginx', 4),
       run('penstock', 2),
     ];
-    const { penstock, nginx, ratio } = resultOf(load, runs);
-    expect(penstock).toEqual({ cpuSecondsPerGB: 4, memoryMBPerStream: 0.4, cpuMsPerConnection: 4 });
+    const { penstock, nginx, ratio, steadyRatio } = resultOf(load, runs);
+    expect(penstock).toEqual({
+      cpuSecondsPerGB: 4,
+      steadyCpuSecondsPerGB: 3,
+      memoryMBPerStream: 0.4,
+      cpuMsPerConnection: 4,
+    });
     expect(nginx?.cpuSecondsPerGB).toBe(8);
     expect(ratio).toBe(0.5);
+    expect(steadyRatio).toBe(0.5);
   });
 
   it('leaves out runs that lost something, and says so', () => {
