@@ -1,6 +1,7 @@
 // The command line: binds `penstock NOUN VERB` to the verbs that live in the rooms, prints what they answer, and
 // turns errors into one line, a hint and an exit code: 0 done, 1 failed, 2 usage or configuration error.
 // Rooms are imported by the verb that needs them, so that a small command starts fast.
+import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { Command, CommanderError, Option } from 'commander';
 import type { Ground } from './appliance.ts';
@@ -26,6 +27,7 @@ const program = new Command('penstock')
   .description('Secure ingest for live video: encoders in, stream keys checked, FLV recordings out.')
   .option('--config <file>', 'configuration file (default: $PENSTOCK_CONFIG, else ./penstock.yaml)')
   .option('--data-dir <folder>', 'data folder, in place of dataDir of the configuration')
+  .version(version(), '--version', 'print the version')
   .showSuggestionAfterError()
   .exitOverride();
 
@@ -148,6 +150,11 @@ reading(configuration.command('show').description('print what holds, as a config
 );
 
 process.exitCode = await run();
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8');
+  return (JSON.parse(text) as { readonly version: string }).version;
+}
 
 async function run(): Promise<number> {
   try {
