@@ -174,4 +174,14 @@ describe('a start', () => {
     expect(stderr).toContain('choose another address');
     expect(first.process.running).toBe(true);
   });
+
+  it('refuses a data folder that another server uses', async () => {
+    const first = server();
+    await first.start();
+    const { code, stderr } = await server({ folder: first.folder }).launch().finish();
+    expect(code).toBe(2);
+    expect(stderr).toContain(`another server is running on ${join(first.folder, 'data')}`);
+    expect(first.process.running).toBe(true);
+    expect(await first.stop()).toMatchObject({ code: 0 });
+  });
 });
