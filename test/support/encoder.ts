@@ -20,6 +20,8 @@ export interface EncoderOptions {
   readonly version?: ClientConnectionOptions['version'];
   readonly chunkSize?: number;
   readonly tcUrl?: string;
+  /** Where it comes from: any of 127.0.0.0/8. */
+  readonly localAddress?: string;
 }
 
 /** The last word of the server to an encoder that was not, or is no longer, wanted. */
@@ -49,8 +51,8 @@ export class Encoder {
       name,
       chunkSize,
     });
-    this.socket =
-      tls === undefined ? connectTcp(port, '127.0.0.1') : connectTls({ port, host: '127.0.0.1', ...tls });
+    const where = { port, host: '127.0.0.1', localAddress: options.localAddress };
+    this.socket = tls === undefined ? connectTcp(where) : connectTls({ ...where, ...tls });
     const published = Promise.withResolvers<void>();
     const ended = Promise.withResolvers<Refusal | undefined>();
     this.published = published.promise;
