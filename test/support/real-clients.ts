@@ -56,20 +56,13 @@ export interface FfmpegOptions {
 
 /** ffmpeg publishes a file as it is. */
 export function publishWithFfmpeg(source: string, url: string, options: FfmpegOptions = {}): RealProcess {
+  return client('ffmpeg', ffmpegArguments(source, url, options));
+}
+
+export function ffmpegArguments(source: string, url: string, options: FfmpegOptions = {}): string[] {
   const pace = options.live === true ? ['-re'] : [];
   const { output = ['-f', 'flv'] } = options;
-  return client('ffmpeg', [
-    ...quiet,
-    'info',
-    '-nostats',
-    ...pace,
-    '-i',
-    source,
-    '-c',
-    'copy',
-    ...output,
-    url,
-  ]);
+  return [...quiet, 'info', '-nostats', ...pace, '-i', source, '-c', 'copy', ...output, url];
 }
 
 /** GStreamer publishes a file, and writes down what it really sent: it makes its own sequence headers. */
