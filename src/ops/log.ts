@@ -34,10 +34,10 @@ const unsafe = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e
 
 /** Makes any text fit for a log line or a terminal. */
 export function safeText(text: string): string {
-  const short = text.length > longestField ? `${text.slice(0, longestField)}…` : text;
-  return short
-    .replace(secrets, '[secret]')
-    .replace(unsafe, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  // Masked before it is cut, or half a key would no longer look like one.
+  const masked = text.slice(0, 4 * longestField).replace(secrets, '[secret]');
+  const short = masked.length > longestField ? `${masked.slice(0, longestField)}…` : masked;
+  return short.replace(unsafe, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 function safeFields(fields: LogFields): Record<string, unknown> {

@@ -8,6 +8,10 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   'src/errors.ts': 'test/house/errors.test.ts compares the codes with the manual; the classes only hold data',
   'src/cli.ts': 'the transcripts of test/cli run it as users do',
   'src/appliance.ts': 'test/e2e starts it whole',
+  'src/ops/random.ts': 'the machine itself; tests bring seeded randomness',
+  'src/amf/amf-value.ts': 'plain data; the tests of decoder and encoder are full of it',
+  'src/chunk/incoming-chunk-stream.ts':
+    'the inside of the reader; test/chunk/chunk-reader.test.ts reads through it',
   'src/ops/clock.ts': 'the machine itself; every other test turns a fake clock',
 };
 
