@@ -213,7 +213,7 @@ export class DoorServer implements Component {
       socket.destroy(); // it hung up in the meantime
       return;
     }
-    socket.on('error', () => undefined);
+    socket.on('error', () => socket.destroy()); // Node leaves a socket open whose TLS failed after the handshake
     this.#sniff(socket, visitor, true);
   }
 

@@ -54,6 +54,7 @@ export class SocketTransport implements Transport {
     const socket = this.#socket;
     socket.on('error', (error: NodeJS.ErrnoException) => {
       this.#error ??= new TransportError('PEER_GONE', error.code ?? error.message, { cause: error });
+      socket.destroy(); // Node leaves a socket open whose TLS failed after the handshake
     });
     socket.on('end', () => {
       this.#end();
