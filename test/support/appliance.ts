@@ -6,9 +6,10 @@ import { loadConfig, type Config } from '../../src/config.ts';
 import type { RecordingEntry } from '../../src/archive/catalogue-store.ts';
 import { createKey, type NewKeyArguments, setKeyState } from '../../src/keys/key-cli.ts';
 import { createToken } from '../../src/keys/token-cli.ts';
+import type { Report } from '../../src/ops/report.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { openLog, silentLog } from '../../src/ops/log.ts';
-import { kickStream } from '../../src/session/stream-cli.ts';
+import { kickStream, listStreams } from '../../src/session/stream-cli.ts';
 import { openLiveSessionStore } from '../../src/store/live-session-store.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -98,6 +99,13 @@ export class TestAppliance {
     const { store } = this.#ground;
     const list = openLiveSessionStore({ store, clock: systemClock, log: silentLog });
     await kickStream(stream, list, store.changes);
+  }
+
+  /** What `penstock stream list` answers. */
+  async streams(): Promise<Report> {
+    return listStreams(
+      openLiveSessionStore({ store: this.#ground.store, clock: systemClock, log: silentLog }),
+    );
   }
 
   async createToken(scope = 'recordings:read'): Promise<string> {

@@ -1,0 +1,121 @@
+// Guessing keys: one address tries 2,000 as fast as it can. It is soon locked out, it learns nothing, it costs little,
+// nobody else notices, and the log holds none of what was tried. SECURITY 3 "Guessing".
+import { readFileSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { generateKey } from '../../src/keys/stream-key-format.ts';
+import { Encoder, type Refusal } from '../support/encoder.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { ServerProcess } from '../support/server-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const guesser = '127.0.0.3';
+const guesses = 2000;
+/** Connections that guess at once; fewer than one address may have. */
+const width = 40;
+/** Guesses may be judged until the bucket is empty; all others only hear that they were refused. */
+const mostJudged = 50;
+/** Milliseconds of the server's CPU for one guess, connection and handshake included; one is usual. */
+const mostCpu = 5;
+/** Letters of a key behind its public id. */
+const secretLength = 30;
+
+const folder = temporaryFolder(afterAll);
+const server = new ServerProcess({ folder });
+const random = seededRandom('guesses');
+const refusals: (Refusal | undefined)[] = [];
+const tried: string[] = [];
+/** Milliseconds that a good encoder from elsewhere waited for Publish.Start, meanwhile. */
+const waits: number[] = [];
+let cpu = 0;
+let key = '';
+let keyId = '';
+
+beforeAll(async () => {
+  await server.start();
+  ({ key, id: keyId } = await server.createKey('live/camera'));
+  const before = cpuTime();
+  const guessing = Promise.all(Array.from({ length: width }, guess));
+  while (tried.length < guesses) waits.push(await publishFrom('127.0.0.1'));
+  await guessing;
+  cpu = cpuTime() - before;
+  // The guesser's own encoder is refused, the right key or not, until the lockout is over.
+  refusals.push(await new Encoder({ port: server.port, name: key, localAddress: guesser }).ended);
+  await server.stop();
+}, 120_000);
+
+afterAll(() => server.discard());
+
+/** Every other guess is of a key that exists, with another secret; the others are of keys that do not. */
+async function guess(): Promise<void> {
+  while (tried.length < guesses) {
+    const name = generateKey('psk', (length) => {
+      const bytes = random(length);
+      if (tried.length % 2 === 0) bytes.set(idBytes());
+      return bytes;
+    }).secret.reveal();
+    tried.push(name);
+    refusals.push(await new Encoder({ port: server.port, name, localAddress: guesser }).ended);
+  }
+}
+
+/** What the generator turns into the id of the good key. */
+function idBytes(): Uint8Array {
+  return Uint8Array.from(keyId, (letter) => '0123456789abcdefghjkmnpqrstvwxyz'.indexOf(letter));
+}
+
+async function publishFrom(localAddress: string): Promise<number> {
+  const began = performance.now();
+  const encoder = new Encoder({ port: server.port, name: key, localAddress });
+  await encoder.published;
+  const waited = performance.now() - began;
+  await encoder.finish();
+  return waited;
+}
+
+/** Milliseconds of CPU that the server has used so far. proc(5): utime and stime in ticks of 10 ms. */
+function cpuTime(): number {
+  const stat = readFileSync(`/proc/${server.process.child.pid}/stat`, 'utf8');
+  const [utime, stime] = stat
+    .slice(stat.lastIndexOf(')') + 2)
+    .split(' ')
+    .slice(11, 13)
+    .map(Number);
+  return ((utime ?? 0) + (stime ?? 0)) * 10;
+}
+
+describe('2,000 wrong keys from one address', () => {
+  it('are hardly judged at all', () => {
+    const reasons = server.logged('publish.refused').map(({ reason }) => String(reason));
+    const judged = reasons.filter((reason) => reason !== 'too-many-attempts');
+    expect(reasons.length).toBe(guesses + 1);
+    expect(judged.length).toBeLessThanOrEqual(mostJudged);
+    expect(server.logged('address.locked-out')).toMatchObject([{ address: guesser }]);
+  });
+
+  it('all hear the same, and so does the right one from there', () => {
+    expect(refusals.length).toBe(guesses + 1);
+    expect(new Set(refusals.map((refusal) => `${refusal?.code}: ${refusal?.description}`)).size).toBe(1);
+    expect(refusals[0]?.code).toBe('NetStream.Publish.BadName');
+  });
+
+  it('cost little', () => {
+    expect(cpu / guesses).toBeLessThan(mostCpu);
+  });
+
+  it('do not keep a good key from elsewhere waiting', () => {
+    expect(waits.length).toBeGreaterThan(3);
+    expect(Math.max(...waits)).toBeLessThan(3000);
+  });
+
+  it('leave no trace of a key in the log, and no mistake of ours', () => {
+    const secrets = new Set([...tried, key].map((secret) => secret.slice(13, 13 + secretLength)));
+    // Read once, whatever the number of secrets: every run of letters that is long enough to hold one.
+    const runs = server.log.match(/[0-9a-z]{30,}/g) ?? [];
+    const pieces = runs.flatMap((run) =>
+      Array.from({ length: run.length - secretLength + 1 }, (_, at) => run.slice(at, at + secretLength)),
+    );
+    expect(pieces.filter((piece) => secrets.has(piece))).toEqual([]);
+    expect(server.log).not.toMatch(/psk_/);
+    expect(server.log).not.toMatch(/"bug":true/);
+  });
+});
