@@ -3,6 +3,7 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { eventually } from '../support/eventually.ts';
 import { firstDifference, framesIn } from '../support/media.ts';
 import { makeSample, publishWithFfmpeg } from '../support/real-clients.ts';
 import { type Finished, type RealProcess, runReal } from '../support/real-process.ts';
@@ -28,12 +29,7 @@ async function onAir(
   const { id, key } = await server.createKey(stream);
   const url = `rtmps://localhost:${server.port}/${stream.split('/')[0]}/${key}`;
   const encoder = publishWithFfmpeg(sample, url, { live: true });
-  for (let tries = 0; tries < 50; tries++) {
-    const found = await server.recordings();
-    const recording = found.find((one) => one.stream === stream && (one.durationMs ?? 0) > 1000);
-    if (recording !== undefined) return { encoder, id, recording };
-  }
-  throw new Error(`${stream} is not on the air`);
+  return { encoder, id, recording: await server.growingRecording(stream, 1000) };
 }
 
 /** A command that must fail with this code, nothing on stdout and one sentence and a hint on stderr. */
@@ -132,11 +128,10 @@ describe('penstock key', () => {
 describe('penstock stream and recording, while ffmpeg publishes', () => {
   it('stream list shows who is on the air, and with what', async () => {
     const { encoder, recording } = await onAir('live/listed');
-    let entry: Record<string, unknown> | undefined;
-    for (let tries = 0; tries < 20 && !((entry?.['bitrate'] as number) > 0); tries++) {
+    const entry = await eventually('its bitrate', async () => {
       const list = await server.json<Record<string, unknown>[]>('stream', 'list');
-      entry = list.find((one) => one['stream'] === 'live/listed');
-    }
+      return list.find((one) => one['stream'] === 'live/listed' && (one['bitrate'] as number) > 0);
+    });
     expect(entry).toEqual({
       stream: 'live/listed',
       sessionId: expect.stringMatching(/^\w+$/) as string,
@@ -148,7 +143,7 @@ describe('penstock stream and recording, while ffmpeg publishes', () => {
       audioCodec: 'aac',
       bitrate: expect.any(Number) as number,
     });
-    const bitrate = entry?.['bitrate'] as number;
+    const bitrate = entry['bitrate'] as number;
     expect(bitrate).toBeGreaterThan(50_000);
     expect(bitrate).toBeLessThan(3_000_000);
     expect((await server.cli('stream', 'list')).stdout).toMatch(/live\/listed +rtmps .*h264 \+ aac/);

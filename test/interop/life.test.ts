@@ -37,16 +37,6 @@ function framesSoFar(path: string): Frame[] {
   );
 }
 
-/** Resolves when so many bytes of the recording are on disk. */
-async function recorded(server: ServerProcess, stream: string, milliseconds: number): Promise<void> {
-  for (let tries = 0; tries < 50; tries++) {
-    const [one] = (await server.recordings()).filter((recording) => recording.stream === stream);
-    if ((one?.durationMs ?? 0) >= milliseconds) return;
-    await new Promise((resolve) => setTimeout(resolve, 100));
-  }
-  throw new Error(`${stream} was not recorded`);
-}
-
 describe('kill -9 while two encoders publish', () => {
   it('costs at most 350 ms; the next start mends every file', async () => {
     const appliance = server();
@@ -61,7 +51,7 @@ describe('kill -9 while two encoders publish', () => {
       const url = `${door}://localhost:${appliance.port}/live/${key}`;
       encoders.push({ stream, written, process: publishLive(source, url, written) });
     }
-    await Promise.all(encoders.map(({ stream }) => recorded(appliance, stream, 2500)));
+    await Promise.all(encoders.map(({ stream }) => appliance.growingRecording(stream, 2500)));
 
     appliance.process.kill('SIGKILL');
     const sent = encoders.map(({ written }) => framesSoFar(written));
@@ -97,7 +87,7 @@ describe('a goodbye', () => {
     const { key } = await appliance.createKey('live/camera-1');
     const url = `rtmps://localhost:${appliance.port}/live/${key}`;
     const encoder = publishWithFfmpeg(television, url, { live: true });
-    await recorded(appliance, 'live/camera-1', 1500);
+    await appliance.growingRecording('live/camera-1', 1500);
 
     const began = performance.now();
     const { code, stderr } = await appliance.stop(signal);

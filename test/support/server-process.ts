@@ -2,6 +2,7 @@
 // through its command line. It may be stopped, killed and started again on the same folders.
 import { join } from 'node:path';
 import type { TestKey, TestSettings } from './appliance.ts';
+import { eventually } from './eventually.ts';
 import { type Finished, RealProcess, runReal } from './real-process.ts';
 import { fileURLToPath } from 'node:url';
 
@@ -134,12 +135,19 @@ export class ServerProcess {
 
   /** All recordings of the stream, once there are so many and none of them is being written any more. */
   async finishedRecordings(stream: string, count: number): Promise<readonly RecordingAnswer[]> {
-    for (let tries = 0; tries < 20; tries++) {
+    return eventually(`${count} finished recordings of ${stream}`, async () => {
       const found = (await this.recordings()).filter((one) => one.stream === stream);
-      if (found.length === count && found.every(({ state }) => state !== 'recording')) return found;
-      await new Promise((resolve) => setTimeout(resolve, 100)); // the server is sealing them
-    }
-    throw new Error(`not ${count} finished recordings of ${stream}`);
+      return found.length === count && found.every(({ state }) => state !== 'recording') ? found : undefined;
+    });
+  }
+
+  /** The recording in progress of a stream, once so many milliseconds of it are on disk. */
+  async growingRecording(stream: string, milliseconds: number): Promise<RecordingAnswer> {
+    return eventually(`${milliseconds} ms of ${stream}`, async () =>
+      (await this.recordings()).find(
+        (one) => one.stream === stream && one.state === 'recording' && (one.durationMs ?? 0) >= milliseconds,
+      ),
+    );
   }
 
   async finishedRecording(stream: string): Promise<RecordingAnswer> {
