@@ -1,6 +1,6 @@
 // The command line as processes beside a running server: what scripts rely on (--json, exit codes, stderr), and
 // that the server follows within a second.
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/eventually.ts';
@@ -199,6 +199,26 @@ describe('penstock stream and recording, while ffmpeg publishes', () => {
       code: 0,
     });
     expect(readFileSync(piped).equals(readFileSync(recording.path))).toBe(true);
+  });
+});
+
+describe('penstock stream kick and recording delete', () => {
+  it('end a session, whose key stays good, and then its recording, but not while it grows', async () => {
+    const { encoder, id, recording } = await onAir('live/kicked');
+    expect(await failureOf(2, 'recording', 'delete', recording.id)).toContain('still being recorded');
+    await server.json('stream', 'kick', 'live/kicked');
+    const done = performance.now();
+    const { code, stderr } = await encoder.finish();
+    expect(performance.now() - done).toBeLessThan(2000);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('Server error: An operator ended this session.');
+    expect(await server.json('key', 'show', id)).toMatchObject({ state: 'active' });
+    expect(await failureOf(1, 'stream', 'kick', 'live/kicked')).toContain('not being published');
+
+    const { path } = await server.finishedRecording('live/kicked');
+    await server.json('recording', 'delete', recording.id);
+    expect(existsSync(path)).toBe(false);
+    expect(await failureOf(1, 'recording', 'show', recording.id)).toContain('no such recording');
   });
 });
 
