@@ -172,7 +172,7 @@ function explain(error: unknown): number {
     process.stderr.write(`penstock: a bug of Penstock: ${stack}\n`);
     return 1;
   }
-  process.stderr.write(`penstock: ${error.message}\n`);
+  process.stderr.write(`penstock: ${error.code}: ${error.message}\n`);
   if (error.hint !== undefined) process.stderr.write(`  ${error.hint}\n`);
   return error instanceof SetupError && error.code !== 'NOT_FOUND' ? 2 : 1;
 }
