@@ -103,7 +103,9 @@ async function drive({ server: name, load }: RunOptions, server: BenchServer): P
     await server.stop(); // so that the check has the machine for itself
     return {
       server: name,
-      faults: sealed ? findFaults(server, load, sent) : ['files are still open'],
+      faults: sealed
+        ? findFaults(server, load, sent)
+        : ['a recording is missing or still open long after the last byte'],
       cpuSeconds: after.cpuSeconds - before.cpuSeconds,
       mediaBytes: sent.bytes,
       steadyCpuSecondsPerGB: steadyCost(load, samples, sent.bytes),

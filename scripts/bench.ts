@@ -11,17 +11,18 @@ import { remarksOn, type Result, resultOf, tableOf } from './bench-report.ts';
 import { measure, type Run } from './bench-run.ts';
 import type { ServerName } from './bench-server.ts';
 
-const usage = `Usage: npm run bench -- [--quick] [--rounds N] [--only NAME]... [--json FILE]
+const usage = `Usage: npm run bench -- [--quick] [--rounds N] [--only NAME]... [--json FILE] [--dir FOLDER] [--profile FOLDER]
 Measures Penstock beside Debian's nginx with the rtmp module: CPU seconds per GB of media recorded, memory per
 stream, CPU per connection. Every recorded byte is compared with what was sent; a run that lost one counts for
-nothing. Loads: ${loads.map(({ name }) => name).join(', ')}.
+nothing. Loads:
+  ${loads.map(({ name }) => name).join('\n  ')}
 
-  --quick        a few seconds of every kind of load, to see that all of it works; says nothing about speed
-  --rounds N     measure each load N times and take the median (default 3)
-  --only NAME    only loads whose name contains NAME; may be repeated
-  --json FILE    write all figures as JSON; - is standard output, and the table then goes to standard error
-  --dir FOLDER   where to record to while measuring, up to 1.3 GB (default: ${tmpdir()})
-  --profile DIR  write CPU profiles of Penstock into DIR, one a run, for the developer tools of Chromium
+  --quick           a few seconds of every kind of load, to see that all of it works; says nothing about speed
+  --rounds N        measure each load N times and take the median (default 3)
+  --only NAME       only loads whose name contains NAME; may be repeated
+  --json FILE       write all figures as JSON; - is standard output, and the table then goes to standard error
+  --dir FOLDER      where to record to while measuring, up to 1.3 GB (default: ${tmpdir()})
+  --profile FOLDER  write CPU profiles of Penstock there, one a run, for the developer tools of Chromium
 
 Exit code: 0 every run was valid (whether or not the targets were met), 1 some run was not, 2 wrong usage.`;
 
