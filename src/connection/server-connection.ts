@@ -164,8 +164,12 @@ export class ServerConnection {
   }
 
   #shakeHands(borrowed: Uint8Array, handshake: ServerHandshake): Uint8Array {
-    const consumed = handshake.receive(borrowed);
-    this.#output.raw(handshake.takeOutput());
+    let consumed: number;
+    try {
+      consumed = handshake.receive(borrowed);
+    } finally {
+      this.#output.raw(handshake.takeOutput()); // C1 is answered also when a bad C2 came with it
+    }
     const { result } = handshake;
     if (result !== undefined) {
       this.#handshake = undefined;
