@@ -3,7 +3,7 @@
 import { recorderLimits } from './recorder-limits.ts';
 
 /** Bytes of one slab. PERFORMANCE 3.5. */
-export const slabSize = 128 * 1024;
+export const slabSize = 512 * 1024;
 
 export class SlabPool {
   readonly #idle: Uint8Array[] = [];
