@@ -66,6 +66,10 @@ describe('round trip', () => {
     expect(decodeAmf0(encodeAmf0('a\ud83d'))).toEqual(['a\ufffd']);
   });
 
+  it('has no word for bytes', () => {
+    expect(toHex(encodeAmf0(Uint8Array.of(1, 2)))).toBe('0d');
+  });
+
   it('does not cut a key that is too long', () => {
     expect(() => encodeAmf0(new AmfObject([['k'.repeat(65_536), 1]]))).toThrow(/65536 bytes/u);
   });

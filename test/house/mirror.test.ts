@@ -10,6 +10,8 @@ const testedElsewhere: Readonly<Record<string, string>> = {
   'src/appliance.ts': 'test/e2e starts it whole',
   'src/ops/random.ts': 'the machine itself; tests bring seeded randomness',
   'src/amf/amf-value.ts': 'plain data; the tests of decoder and encoder are full of it',
+  'src/amf/amf-input.ts': 'the inside of both decoders; their tests of limits and references are about it',
+  'src/amf/amf-output.ts': 'the inside of both encoders; every vector is written through it',
   'src/chunk/incoming-chunk-stream.ts':
     'the inside of the reader; test/chunk/chunk-reader.test.ts reads through it',
   'src/ops/clock.ts': 'the machine itself; every other test turns a fake clock',
