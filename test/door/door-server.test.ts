@@ -206,7 +206,7 @@ describe('a door that is switched off', () => {
 
   const sentence = (door: string) => `${door} is switched off here; use https://ingest.example.com:8443/\n`;
 
-  it.each(['GET / HTTP/1.1', 'POST /open/1 HTTP/1.1', 'PUT /x HTTP/1.0'])(
+  it.each(['GET / HTTP/1.1', 'POST /elsewhere HTTP/1.1', 'PUT /x HTTP/1.0'])(
     'answers clear %s with the sentence',
     async (head) => {
       const { dial } = await openDoor({ accept: [['rtmps', 'https']] });
