@@ -15,6 +15,7 @@ export const protocolErrors = {
   CHUNK_SIZE_INVALID: 'SetChunkSize is 0 or has bit 31 set.',
   CHUNK_STREAMS_EXCEEDED: 'More chunk streams were opened than the limit allows.',
   CONTROL_MESSAGE_INVALID: 'A protocol control message is cut short.',
+  AGGREGATE_INVALID: 'An aggregate message is cut short.',
   MESSAGE_TOO_LARGE: 'A message is larger than the limit.',
   MESSAGES_UNFINISHED: 'More bytes of unfinished messages were sent than the limit allows.',
   AMF_TRUNCATED: 'An AMF value is cut short.',

@@ -1,5 +1,6 @@
 // Commands of NetConnection and NetStream as AMF0 messages: name, transaction ID, command object, arguments.
-// RTMP 7.1.1, 7.2. An AMF3 command (type 17) starts with one format byte; 0 says that AMF0 follows. pure.
+// RTMP 7.1.1, 7.2. The AMF3 types (17, 15) start with a format byte, of which only 0 is defined: AMF0 follows, which
+// switches to AMF3 for single values. E-RTMP v2 "Important AMF3-encoded Historical Specification Clarification". pure.
 import { Amf0Decoder, decodeAmf0 } from '../amf/amf0-decoder.ts';
 import { encodeAmf0 } from '../amf/amf0-encoder.ts';
 import { AmfObject, type AmfValue } from '../amf/amf-value.ts';
@@ -18,7 +19,7 @@ export interface Command {
 export interface DataMessage {
   /** The handler's name, as in `onMetaData`; undefined when the message begins with anything else. */
   readonly name: string | undefined;
-  /** The message in AMF0, without the AMF3 format byte: what a ScriptData tag holds. BORROWED from the payload. */
+  /** What a ScriptData tag holds: AMF0, without the AMF3 format byte. BORROWED from the payload. */
   readonly body: Uint8Array;
   /** onMetaData's properties, when the message carries them. */
   readonly metadata: AmfObject | undefined;
@@ -36,8 +37,7 @@ export function readCommand(type: number, payload: Uint8Array): Command {
 
 /** @throws ProtocolError AMF_* */
 export function readDataMessage(type: number, payload: Uint8Array): DataMessage {
-  const body = withoutFormatByte(type, payload);
-  const values = decodeTolerantly(body);
+  const { values, body } = decodeTolerantly(withoutFormatByte(type, payload));
   // Encoders send "@setDataFrame" in front of the handler's name; some leave it out. WIRE 4.
   const [name, value] = values[0] === '@setDataFrame' ? values.slice(1) : values;
   const metadata = name === 'onMetaData' && value instanceof AmfObject ? value : undefined;
@@ -54,19 +54,28 @@ export function commandPayload(
   return encodeAmf0(name, transactionId, commandObject, ...args);
 }
 
+/** The payload of an AMF3 command message with such an AMF0 payload inside. */
+export function amf3CommandPayload(amf0: Uint8Array): Uint8Array {
+  const payload = new Uint8Array(1 + amf0.length); // it begins with 0, the format byte
+  payload.set(amf0, 1);
+  return payload;
+}
+
 /**
  * Data travels with the media and is kept as it came, so a type this decoder does not know is no reason to
- * end a publication. Everything that could hurt (depth, size, a value cut short) still is.
+ * end a publication. Everything that could hurt (depth, size, a value cut short) still is. Only what was written
+ * in AMF3 is written again: readers of FLV know nothing but AMF0 (FLV E.4.4.2).
  */
-function decodeTolerantly(body: Uint8Array): AmfValue[] {
+function decodeTolerantly(body: Uint8Array): { values: AmfValue[]; body: Uint8Array } {
   const decoder = new Amf0Decoder(body);
   const values: AmfValue[] = [];
   try {
     while (!decoder.done) values.push(decoder.read());
   } catch (error) {
     if (!(error instanceof ProtocolError && error.code === 'AMF_TYPE_UNKNOWN')) throw error;
+    return { values, body };
   }
-  return values;
+  return { values, body: decoder.switched ? encodeAmf0(...values) : body };
 }
 
 function withoutFormatByte(type: number, payload: Uint8Array): Uint8Array {

@@ -4,6 +4,7 @@ import { AmfObject } from '../amf/amf-value.ts';
 import { ProtocolError } from '../errors.ts';
 import { commandLimits } from './command-limits.ts';
 import type { Command } from './command-message.ts';
+import { enhancedAnswer, type EnhancedClient, readEnhancedClient } from './enhanced-capabilities.ts';
 import { statusObject } from './status.ts';
 
 export interface ConnectCommand {
@@ -13,6 +14,9 @@ export interface ConnectCommand {
   readonly tcUrl: string;
   /** The encoder in its own words. Untrusted text. */
   readonly flashVer: string;
+  /** 3 if the client also understands AMF3 and its message types. */
+  readonly objectEncoding: 0 | 3;
+  readonly enhanced: EnhancedClient | undefined;
 }
 
 /** @throws ProtocolError COMMAND_INVALID, STREAM_NAME_INVALID */
@@ -31,17 +35,29 @@ export function readConnect(command: Command): ConnectCommand {
     app,
     tcUrl,
     flashVer: typeof flashVer === 'string' ? flashVer.slice(0, commandLimits.flashVerLength) : '',
+    objectEncoding: properties.get('objectEncoding') === 3 ? 3 : 0,
+    enhanced: readEnhancedClient(properties),
   };
 }
 
-/** The two values of connect's `_result`: properties of the server, and the information object. */
-export function connectResult(): readonly [properties: AmfObject, information: AmfObject] {
+/**
+ * The two values of connect's `_result`: properties of the server, and the information object. Who announced
+ * nothing new gets the same bytes as ever.
+ */
+export function connectResult({
+  objectEncoding,
+  enhanced,
+}: Pick<ConnectCommand, 'objectEncoding' | 'enhanced'>): readonly [
+  properties: AmfObject,
+  information: AmfObject,
+] {
   const properties = new AmfObject([
     ['fmsVer', 'FMS/3,5,3,824'], // encoders read a version from it; this one promises nothing we lack
     ['capabilities', 31],
+    ...(enhanced === undefined ? [] : enhancedAnswer(enhanced)),
   ]);
   const success = statusObject('NetConnection.Connect.Success', 'Connection succeeded.');
-  const information = new AmfObject([...success.properties, ['objectEncoding', 0]]);
+  const information = new AmfObject([...success.properties, ['objectEncoding', objectEncoding]]);
   return [properties, information];
 }
 

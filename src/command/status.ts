@@ -8,6 +8,7 @@ const statusLevels = {
   'NetConnection.Connect.Rejected': 'error',
   'NetConnection.Connect.InvalidApp': 'error',
   'NetConnection.Connect.Closed': 'status',
+  'NetConnection.Connect.ReconnectRequest': 'status', // E-RTMP v2 "Reconnect Request"
   'NetConnection.Call.Failed': 'error',
   'NetStream.Publish.Start': 'status',
   'NetStream.Publish.BadName': 'error',

@@ -1,6 +1,6 @@
 // One RTMP NetConnection from the client's side, sans-IO: connects and publishes. It is the encoder of our
 // tests and the loader of the benchmark, and what a relay will push with. Plays nothing yet. pure.
-import { AmfObject } from '../amf/amf-value.ts';
+import { AmfObject, type AmfValue } from '../amf/amf-value.ts';
 import { type Message, MessageType } from '../chunk/message.ts';
 import { readCommand } from '../command/command-message.ts';
 import { readControlMessage, UserControlEvent } from '../command/control-message.ts';
@@ -22,6 +22,8 @@ export interface ClientConnectionOptions {
   readonly name: string;
   /** Bytes of payload per chunk, announced before `connect`. */
   readonly chunkSize: number;
+  /** More properties of `connect`, such as what of Enhanced RTMP the client can do. */
+  readonly properties?: readonly (readonly [string, AmfValue])[];
 }
 
 export type ClientEvent =
@@ -106,13 +108,14 @@ export class ClientConnection {
   }
 
   #connect(): void {
-    const { app, tcUrl, chunkSize } = this.#options;
+    const { app, tcUrl, chunkSize, properties: more = [] } = this.#options;
     this.#output.setChunkSize(chunkSize);
     const properties = new AmfObject([
       ['app', app],
       ['type', 'nonprivate'],
       ['flashVer', 'FMLE/3.0 (compatible; Penstock)'],
       ['tcUrl', tcUrl],
+      ...more,
     ]);
     this.#output.command(0, 'connect', transactions.connect, properties);
   }
@@ -124,7 +127,7 @@ export class ClientConnection {
         this.#output.userControl(UserControlEvent.PingResponse, control.value);
       }
     }
-    if (message.type !== MessageType.CommandAmf0) return;
+    if (message.type !== MessageType.CommandAmf0 && message.type !== MessageType.CommandAmf3) return;
     const { name, transactionId, commandObject, args } = readCommand(message.type, message.payload);
     if (name === '_result' && transactionId === transactions.connect) this.#createStream();
     else if (name === '_result' && transactionId === transactions.createStream)

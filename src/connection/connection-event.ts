@@ -31,5 +31,7 @@ export type ConnectionEvent =
   | { readonly type: 'handshaken'; readonly encrypted: boolean; readonly digest: boolean }
   | ConnectionRequest
   | { readonly type: 'metadata'; readonly streamId: number; readonly properties: AmfObject }
+  /** The publisher says that it is about to end; some then hang up without another word. FCUnpublish, WIRE 4. */
+  | { readonly type: 'unpublish-announced'; readonly streamId: number }
   /** The publisher ended the publication in words: closeStream or deleteStream. */
   | { readonly type: 'stream-closed'; readonly streamId: number };

@@ -3,7 +3,7 @@
 import type { AmfValue } from '../amf/amf-value.ts';
 import { ChunkWriter } from '../chunk/chunk-writer.ts';
 import { type Message, MessageType } from '../chunk/message.ts';
-import { commandPayload } from '../command/command-message.ts';
+import { amf3CommandPayload, commandPayload } from '../command/command-message.ts';
 import { uint32Payload, userControlPayload } from '../command/control-message.ts';
 import { type StatusCode, statusObject } from '../command/status.ts';
 import type { Rc4 } from '../handshake/rc4.ts';
@@ -15,6 +15,8 @@ const streamChunkStream = 5;
 export class MessageOutput {
   /** Set when the handshake agreed on encryption; from then on everything is enciphered. */
   encipher: Rc4 | undefined;
+  /** Set when the client has announced AMF3: commands go out as type 17, with AMF0 inside. */
+  amf3 = false;
   readonly #writer = new ChunkWriter();
   #output: Uint8Array[] = [];
 
@@ -51,9 +53,11 @@ export class MessageOutput {
     commandObject: AmfValue,
     ...args: readonly AmfValue[]
   ): void {
-    const payload = commandPayload(name, transactionId, commandObject, ...args);
+    const amf0 = commandPayload(name, transactionId, commandObject, ...args);
+    const type = this.amf3 ? MessageType.CommandAmf3 : MessageType.CommandAmf0;
+    const payload = this.amf3 ? amf3CommandPayload(amf0) : amf0;
     const chunkStreamId = streamId === 0 ? connectionChunkStream : streamChunkStream;
-    this.message(chunkStreamId, { type: MessageType.CommandAmf0, timestamp: 0, streamId, payload });
+    this.message(chunkStreamId, { type, timestamp: 0, streamId, payload });
   }
 
   /** onStatus on a message stream. RTMP 7.2.2. */

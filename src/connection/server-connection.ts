@@ -1,10 +1,10 @@
 // One RTMP NetConnection from the server's side, sans-IO: bytes in; events, tags and bytes out. Joins
-// handshake, chunk, amf and command. Takes no AMF3 values, shared objects or aggregates yet. pure.
+// handshake, chunk, amf and command. Leaves out media (incoming-media.ts) and shared objects. pure.
 import type { AmfValue } from '../amf/amf-value.ts';
 import { type Message, MessageType } from '../chunk/message.ts';
 import { commandLimits } from '../command/command-limits.ts';
-import { type Command, readCommand, readDataMessage } from '../command/command-message.ts';
-import { connectResult, readConnect } from '../command/connect-command.ts';
+import { type Command, readCommand } from '../command/command-message.ts';
+import { type ConnectCommand, connectResult, readConnect } from '../command/connect-command.ts';
 import {
   peerBandwidthPayload,
   readControlMessage,
@@ -14,14 +14,13 @@ import {
 import { readPlay, readPublish } from '../command/publish-command.ts';
 import { type StatusCode, statusObject } from '../command/status.ts';
 import { ProtocolError } from '../errors.ts';
-import { roleOf } from '../flv/tag-role.ts';
-import { type Tag, TagType } from '../flv/tag.ts';
+import type { Tag } from '../flv/tag.ts';
 import { ServerHandshake } from '../handshake/server-handshake.ts';
 import type { ConnectionEvent } from './connection-event.ts';
 import { type ConnectionState, checkAllowed, lastWords, step } from './connection-state.ts';
+import { IncomingMedia } from './incoming-media.ts';
 import { MessageInput } from './message-input.ts';
 import { MessageOutput } from './message-output.ts';
-import { PublicationClock } from './publication-clock.ts';
 import { RateBucket } from './rate-bucket.ts';
 
 /** Announced to every client: FFmpeg copies it, which cuts its chunk count by 500. WIRE 5. */
@@ -42,11 +41,6 @@ export interface ServerConnectionOptions {
   readonly onTag: (streamId: number, tag: Tag) => void;
 }
 
-interface MessageStream {
-  publishing: boolean;
-  clock: PublicationClock;
-}
-
 interface PendingRequest {
   readonly id: number;
   readonly command: 'connect' | 'publish' | 'play';
@@ -54,25 +48,24 @@ interface PendingRequest {
   readonly streamId: number;
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
 export class ServerConnection {
-  readonly #onTag: (streamId: number, tag: Tag) => void;
+  readonly #media: IncomingMedia;
   readonly #input: MessageInput;
   readonly #output = new MessageOutput();
-  readonly #streams = new Map<number, MessageStream>();
+  /** Message streams that were created. */
+  readonly #streams = new Set<number>();
   readonly #commandRate = new RateBucket(commandLimits.commandsPerSecond);
   readonly #controlRate = new RateBucket(commandLimits.controlsPerSecond);
-  readonly #tag: Writable<Tag> = {
-    type: TagType.Audio,
-    timestamp: 0,
-    body: new Uint8Array(0),
-    role: 'audio',
-  };
   #handshake: ServerHandshake | undefined;
   #state: ConnectionState = 'handshaking';
   #events: ConnectionEvent[] = [];
-  #place = { app: '', tcUrl: '' };
+  #client: ConnectCommand = {
+    app: '',
+    tcUrl: '',
+    flashVer: '',
+    objectEncoding: 0,
+    enhanced: undefined,
+  };
   #pending: PendingRequest | undefined;
   #lastRequest = 0;
   #now = 0;
@@ -80,7 +73,11 @@ export class ServerConnection {
   #peerWindow = acknowledgementWindow;
 
   constructor(options: ServerConnectionOptions) {
-    this.#onTag = options.onTag;
+    this.#media = new IncomingMedia({
+      onTag: options.onTag,
+      onMetadata: (streamId, properties) => this.#events.push({ type: 'metadata', streamId, properties }),
+      countData: () => this.#limitRate(this.#commandRate),
+    });
     this.#handshake = new ServerHandshake({ random: options.random, time: options.time });
     this.#input = new MessageInput(options.messageSize, (message) => this.#receiveMessage(message));
   }
@@ -153,6 +150,16 @@ export class ServerConnection {
     this.#state = lastWords(this.#state);
   }
 
+  /**
+   * Asks the client to connect again, which it does at its next key frame, and says so if it can. The caller goes
+   * on taking what it sends meanwhile. E-RTMP v2 "Reconnect Request".
+   */
+  requestReconnect(description: string): boolean {
+    if (this.#state !== 'open' || this.#client.enhanced?.reconnect !== true) return false;
+    this.#output.status(0, 'NetConnection.Connect.ReconnectRequest', description);
+    return true;
+  }
+
   /** Asks for a sign of life. RTMP 7.1.7 PingRequest. `time` in milliseconds. */
   ping(time: number): void {
     this.#output.userControl(UserControlEvent.PingRequest, time >>> 0);
@@ -193,11 +200,10 @@ export class ServerConnection {
     switch (message.type) {
       case MessageType.Audio:
       case MessageType.Video:
-        this.#receiveMedia(message, message.type);
-        return;
       case MessageType.DataAmf0:
       case MessageType.DataAmf3:
-        this.#receiveData(message);
+      case MessageType.Aggregate:
+        this.#media.receive(message);
         return;
       case MessageType.CommandAmf0:
       case MessageType.CommandAmf3:
@@ -211,35 +217,8 @@ export class ServerConnection {
         this.#limitRate(this.#controlRate);
         this.#receiveControl(message);
         return;
-      default: // Shared objects, aggregates and types nobody has named are not ours to judge. RTMP 7.1.
+      default: // Shared objects and types nobody has named are not ours to judge. RTMP 7.1.
     }
-  }
-
-  #receiveMedia(message: Message, type: typeof TagType.Audio | typeof TagType.Video): void {
-    const stream = this.#streams.get(message.streamId);
-    if (stream?.publishing !== true) return; // the tail of a publication that has just ended
-    const tag = this.#tag;
-    tag.type = type;
-    tag.timestamp = stream.clock.media(message.timestamp);
-    tag.body = message.payload;
-    tag.role = roleOf(type, message.payload);
-    this.#onTag(message.streamId, tag);
-  }
-
-  #receiveData(message: Message): void {
-    this.#limitRate(this.#commandRate);
-    const stream = this.#streams.get(message.streamId);
-    const data = readDataMessage(message.type, message.payload);
-    if (stream?.publishing !== true) return;
-    if (data.metadata !== undefined) {
-      this.#events.push({ type: 'metadata', streamId: message.streamId, properties: data.metadata });
-    }
-    const tag = this.#tag;
-    tag.type = TagType.ScriptData;
-    tag.timestamp = stream.clock.data(message.timestamp);
-    tag.body = data.body;
-    tag.role = 'metadata';
-    this.#onTag(message.streamId, tag);
   }
 
   #receiveControl(message: Message): void {
@@ -266,13 +245,12 @@ export class ServerConnection {
         return this.#closeStream(streamId);
       case 'deleteStream':
         return this.#deleteStream(command.args[0]);
+      case 'FCUnpublish':
+        this.#announceEnd();
+        return this.#answerLeftover(command.transactionId);
       case 'releaseStream':
       case 'FCPublish':
-      case 'FCUnpublish':
-        // Leftovers of Flash Media Server that every encoder sends and none waits for. WIRE 4.
-        if (command.transactionId > 0)
-          this.#output.command(0, '_result', command.transactionId, null, undefined);
-        return;
+        return this.#answerLeftover(command.transactionId);
       default:
         if (command.transactionId > 0 && !isAnswer(command.name)) {
           const status = statusObject('NetConnection.Call.Failed', 'There is no such procedure here.');
@@ -281,9 +259,14 @@ export class ServerConnection {
     }
   }
 
+  /** Leftovers of Flash Media Server that every encoder sends and none waits for. WIRE 4. */
+  #answerLeftover(transactionId: number): void {
+    if (transactionId > 0) this.#output.command(0, '_result', transactionId, null, undefined);
+  }
+
   #connect(command: Command): void {
     const connect = readConnect(command);
-    this.#place = connect;
+    this.#client = connect;
     const request = this.#request('connect', command.transactionId, 0);
     this.#events.push({ type: 'connect', request, app: connect.app, flashVer: connect.flashVer });
   }
@@ -294,7 +277,8 @@ export class ServerConnection {
     this.#output.control(MessageType.SetPeerBandwidth, peerBandwidthPayload(acknowledgementWindow));
     this.#output.setChunkSize(announcedChunkSize);
     this.#output.userControl(UserControlEvent.StreamBegin, 0);
-    this.#output.command(0, '_result', transactionId, ...connectResult());
+    this.#output.command(0, '_result', transactionId, ...connectResult(this.#client));
+    this.#output.amf3 = this.#client.objectEncoding === 3; // practice: as Flash servers do, from the next one on
   }
 
   #createStream(transactionId: number): void {
@@ -306,14 +290,15 @@ export class ServerConnection {
     }
     let streamId = 1; // 0 is the NetConnection, and GStreamer takes it for a failure. WIRE 4
     while (this.#streams.has(streamId)) streamId++;
-    this.#streams.set(streamId, { publishing: false, clock: new PublicationClock() });
+    this.#streams.add(streamId);
     this.#output.command(0, '_result', transactionId, null, streamId);
   }
 
   #publish(streamId: number, command: Command): void {
     this.#denyOnError(streamId, () => {
-      if (this.#stream(streamId).publishing) throw outOfState('this stream is being published already');
-      const { address, publishType } = readPublish(this.#place, command);
+      this.#checkCreated(streamId);
+      if (this.#media.isPublishing(streamId)) throw outOfState('this stream is being published already');
+      const { address, publishType } = readPublish(this.#client, command);
       const request = this.#request('publish', command.transactionId, streamId);
       this.#events.push({ type: 'publish', request, streamId, address, publishType });
     });
@@ -321,17 +306,16 @@ export class ServerConnection {
 
   #play(streamId: number, command: Command): void {
     this.#denyOnError(streamId, () => {
-      this.#stream(streamId);
-      const address = readPlay(this.#place, command);
+      this.#checkCreated(streamId);
+      const address = readPlay(this.#client, command);
       const request = this.#request('play', command.transactionId, streamId);
       this.#events.push({ type: 'play', request, streamId, address });
     });
   }
 
-  #stream(streamId: number): MessageStream {
-    const stream = this.#streams.get(streamId);
-    if (stream === undefined) throw outOfState('the command names a message stream that was not created');
-    return stream;
+  #checkCreated(streamId: number): void {
+    if (!this.#streams.has(streamId))
+      throw outOfState('the command names a message stream that was not created');
   }
 
   /** A person may be looking at the encoder: a malformed request is told why before it is closed. */
@@ -346,25 +330,28 @@ export class ServerConnection {
   }
 
   #startPublication(streamId: number): void {
-    const stream = this.#stream(streamId);
-    stream.publishing = true;
-    stream.clock = new PublicationClock();
+    this.#media.start(streamId);
     this.#input.trust();
     this.#output.userControl(UserControlEvent.StreamBegin, streamId);
     this.#output.status(streamId, 'NetStream.Publish.Start', 'Publishing.');
   }
 
   #closeStream(streamId: number): void {
-    const stream = this.#streams.get(streamId);
-    if (stream?.publishing !== true) return;
-    stream.publishing = false;
+    if (!this.#media.stop(streamId)) return;
     this.#output.status(streamId, 'NetStream.Unpublish.Success', 'The publication has ended.');
     this.#events.push({ type: 'stream-closed', streamId });
   }
 
+  /** FCUnpublish gives a name and no stream, but encoders publish one stream per connection. */
+  #announceEnd(): void {
+    const [streamId, another] = this.#media.publishing;
+    if (streamId === undefined || another !== undefined) return;
+    this.#events.push({ type: 'unpublish-announced', streamId });
+  }
+
   #deleteStream(streamId: AmfValue): void {
     // practice: GStreamer's rtmp2sink gives the publishing name where the stream ID belongs; it has one stream.
-    const named = typeof streamId === 'number' ? [streamId] : this.#streams.keys();
+    const named = typeof streamId === 'number' ? [streamId] : [...this.#streams];
     for (const id of named) {
       this.#closeStream(id);
       this.#streams.delete(id);

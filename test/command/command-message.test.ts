@@ -1,11 +1,17 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
+import { encodeAmf3 } from '../../src/amf/amf3-encoder.ts';
 import { AmfObject, type AmfValue } from '../../src/amf/amf-value.ts';
 import { MessageType } from '../../src/chunk/message.ts';
-import { commandPayload, readCommand, readDataMessage } from '../../src/command/command-message.ts';
+import {
+  amf3CommandPayload,
+  commandPayload,
+  readCommand,
+  readDataMessage,
+} from '../../src/command/command-message.ts';
 import { refusalOf } from '../support/refusal-of.ts';
-import { fromHex } from '../support/vectors.ts';
+import { fromHex, toHex } from '../support/vectors.ts';
 
 const { CommandAmf0, CommandAmf3, DataAmf0, DataAmf3 } = MessageType;
 const joined = (...parts: readonly Uint8Array[]) => new Uint8Array(Buffer.concat(parts));
@@ -53,6 +59,25 @@ describe('a command', () => {
     expect(readCommand(CommandAmf3, joined(Uint8Array.of(0), amf0)).name).toBe('createStream');
     expect(readCommand(CommandAmf3, amf0).name).toBe('createStream');
     expect(refusalOf(() => readCommand(CommandAmf0, joined(Uint8Array.of(0), amf0)))).toBeDefined();
+  });
+
+  it('of AMF3 may switch to AMF3 for any value', () => {
+    const payload = joined(
+      Uint8Array.of(0),
+      encodeAmf0('connect', 1),
+      fromHex('11'),
+      encodeAmf3(new AmfObject([['app', 'live']])),
+      fromHex('11'),
+      fromHex('06 00'), // the first string of AMF3 in this message
+    );
+    const { commandObject, args } = readCommand(CommandAmf3, payload);
+    expect((commandObject as AmfObject).get('app')).toBe('live');
+    expect(args).toEqual(['app']);
+  });
+
+  it('is written for AMF3 as AMF0 behind the format byte', () => {
+    const amf0 = commandPayload('onBWDone', 0, null);
+    expect(toHex(amf3CommandPayload(amf0))).toBe(`00${toHex(amf0)}`);
   });
 
   it.each<[string, AmfValue[]]>([
@@ -128,6 +153,24 @@ describe('a data message', () => {
     const start = payload[0] === 0 ? 1 : 0;
     expect(message.body).toEqual(payload.subarray(start));
     expect(message.body.buffer).toBe(payload.buffer);
+  });
+
+  it('in AMF3 is written again in AMF0, which is what readers of FLV know', () => {
+    const payload = joined(
+      Uint8Array.of(0),
+      encodeAmf0('@setDataFrame', 'onMetaData'),
+      fromHex('11'),
+      encodeAmf3(metadata),
+    );
+    const message = readDataMessage(DataAmf3, payload);
+    expect(message.metadata?.get('videocodecid')).toBe(1635135537);
+    expect(message.body).toEqual(encodeAmf0('@setDataFrame', 'onMetaData', metadata));
+  });
+
+  it('in AMF3 with a name that AMF0 has no room for is refused', () => {
+    const object = new AmfObject([['k'.repeat(65_536), 1]]);
+    const payload = joined(encodeAmf0('x'), fromHex('11'), encodeAmf3(object));
+    expect(refusalOf(() => readDataMessage(DataAmf0, payload))).toBe('AMF_TOO_LARGE');
   });
 
   it('does not believe the count of an ECMA array', () => {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
+import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
 import { AmfObject, type AmfValue } from '../../src/amf/amf-value.ts';
 import { commandLimits } from '../../src/command/command-limits.ts';
 import { connectResult, readConnect } from '../../src/command/connect-command.ts';
 import { refusalOf } from '../support/refusal-of.ts';
+import { toHex } from '../support/vectors.ts';
 
 function connect(commandObject: AmfValue) {
   return readConnect({ name: 'connect', transactionId: 1, commandObject, args: [] });
@@ -22,7 +24,7 @@ describe('connect', () => {
       ['type', 'nonprivate'],
       ['swfUrl', place.tcUrl],
     ]);
-    expect(connect(properties)).toEqual(place);
+    expect(connect(properties)).toEqual({ ...place, objectEncoding: 0 });
   });
 
   it('takes properties of any kind of object', () => {
@@ -64,7 +66,22 @@ describe('connect', () => {
       app: 'live',
       tcUrl: '',
       flashVer: expected,
+      objectEncoding: 0,
     });
+  });
+
+  it.each<[AmfValue, number]>([
+    [3, 3],
+    [0, 0],
+    [undefined, 0],
+    ['3', 0],
+    [1, 0], // AMF1 and AMF2 are no formats of RTMP
+  ])('understands objectEncoding %s as %i', (objectEncoding, expected) => {
+    const properties = new AmfObject([
+      ['app', 'live'],
+      ['objectEncoding', objectEncoding],
+    ]);
+    expect(connect(properties).objectEncoding).toBe(expected);
   });
 
   it.each([
@@ -102,8 +119,29 @@ describe('connect', () => {
 });
 
 describe('the answer to connect', () => {
+  it('to a client of before is, byte for byte, what it always was', () => {
+    const bytes = encodeAmf0(...connectResult({ objectEncoding: 0, enhanced: undefined }));
+    expect(toHex(bytes)).toBe(
+      [
+        '03 0006666d73566572 02000d464d532f332c352c332c383234 000c6361706162696c6974696573 00403f000000000000 000009',
+        '03 00056c6576656c 0200067374617475 73 0004636f6465',
+        '02001d4e6574436f6e6e656374696f6e2e436f6e6e6563742e53756363657373 000b6465736372697074696f6e',
+        '020015436f6e6e656374696f6e207375636365656465642e 000e6f626a656374456e636f64696e67 000000000000000000 000009',
+      ]
+        .join('')
+        .replaceAll(' ', ''),
+    );
+  });
+
+  it('says AMF3 and what of Enhanced RTMP there is to those who have asked', () => {
+    const enhanced = { fourCcList: ['hvc1'], second: false, reconnect: false };
+    const [properties, information] = connectResult({ objectEncoding: 3, enhanced });
+    expect(information.get('objectEncoding')).toBe(3);
+    expect(properties.get('fourCcList')).toEqual(['hvc1']);
+  });
+
   it('says success and AMF0', () => {
-    const [properties, information] = connectResult();
+    const [properties, information] = connectResult({ objectEncoding: 0, enhanced: undefined });
     expect(properties.get('fmsVer')).toMatch(/^FMS\/\d+,\d+,\d+,\d+$/); // librtmp parses it so
     expect(Object.fromEntries(information.properties)).toEqual({
       level: 'status',

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
 import { AmfObject, type AmfValue } from '../../src/amf/amf-value.ts';
 import { MessageType } from '../../src/chunk/message.ts';
+import { amf3CommandPayload } from '../../src/command/command-message.ts';
 import { commandLimits } from '../../src/command/command-limits.ts';
 import { uint32Payload } from '../../src/command/control-message.ts';
 import { ClientConnection } from '../../src/connection/client-connection.ts';
@@ -10,6 +11,7 @@ import type { ConnectionEvent } from '../../src/connection/connection-event.ts';
 import { ServerConnection } from '../../src/connection/server-connection.ts';
 import { TagType } from '../../src/flv/tag.ts';
 import type { HandshakeVersion } from '../../src/handshake/handshake-packet.ts';
+import { aggregatePayload } from '../support/aggregate.ts';
 import { AnswerReader, ClientScript, obsScript } from '../support/client-script.ts';
 import { refusalOf } from '../support/refusal-of.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -123,8 +125,12 @@ function serve({ answering = true, messageSize = 8 * 1024 * 1024 } = {}) {
 }
 
 /** A server with one accepted publication on message stream 1, and the script that goes on with it. */
-function publishing(options: { messageSize?: number } = {}) {
-  const script = new ClientScript().hasty(key);
+function publishing(
+  options: { messageSize?: number } = {},
+  properties: readonly (readonly [string, AmfValue])[] = [],
+) {
+  const script = new ClientScript().handshake().chunkSize(4096).connect('live', '', properties);
+  script.createStream().publish(1, key);
   const served = serve(options);
   served.send(script);
   return { ...served, script };
@@ -209,6 +215,7 @@ describe('OBS', () => {
     send(stop(script));
     expect(events.slice(3).map(plain)).toEqual([
       { type: 'metadata', streamId: 1, properties: { encoder: 'obs', width: 1280 } },
+      { type: 'unpublish-announced', streamId: 1 },
       { type: 'stream-closed', streamId: 1 },
     ]);
     expect(answers.statuses.at(-1)).toMatchObject({ streamId: 1, code: 'NetStream.Unpublish.Success' });
@@ -225,7 +232,7 @@ describe('OBS', () => {
     };
     const whole = outcome([bytes.slice()]);
     expect(whole.tags).toHaveLength(9);
-    expect(whole.events).toHaveLength(7);
+    expect(whole.events).toHaveLength(8);
 
     for (const size of [1, 2, 3, 7, 128, 1536, 4096]) expect(outcome(slicesOf(bytes, size))).toEqual(whole);
     fc.assert(
@@ -641,15 +648,9 @@ describe('one connection', () => {
     },
   );
 
-  it('passes over shared objects, aggregates and types that nobody has named', () => {
+  it('passes over shared objects and types that nobody has named', () => {
     const { send, script, tags } = publishing();
-    for (const type of [
-      MessageType.SharedObjectAmf0,
-      MessageType.SharedObjectAmf3,
-      MessageType.Aggregate,
-      7,
-      99,
-    ])
+    for (const type of [MessageType.SharedObjectAmf0, MessageType.SharedObjectAmf3, 7, 99])
       script.message(9, { type, timestamp: 0, streamId: 1, payload: fromHex('00ff00ff') });
     send(script.message(6, video(0)));
     expect(tags).toHaveLength(1);
@@ -686,6 +687,103 @@ describe('one connection', () => {
     expect(tags).toMatchObject([
       { type: TagType.ScriptData, head: toHex(metadata.subarray(0, 16)), bytes: metadata.length },
     ]);
+  });
+
+  it('takes an aggregate for the messages in it, and refuses one that is damaged', () => {
+    const { send, script, tags } = publishing();
+    const payload = aggregatePayload(
+      { type: Video, timestamp: 0, payload: keyFrame },
+      { type: Audio, timestamp: 10, payload: aacFrame },
+    );
+    const aggregate = { type: MessageType.Aggregate, timestamp: 1000, streamId: 1, payload };
+    send(script.message(6, video(960)).message(6, aggregate));
+    expect(short(tags)).toEqual(['inter-frame@0', 'key-frame@40', 'audio@50']);
+    const damaged = script.message(6, { ...aggregate, payload: payload.subarray(0, -5) });
+    expect(refusalOf(() => send(damaged))).toBe('AGGREGATE_INVALID');
+  });
+
+  it('speaks type 17 to a client that announced AMF3, from the answer to connect on', () => {
+    const { server, send, drain, answers, events } = serve({ answering: false });
+    const script = new ClientScript().handshake().connect('live', '', [['objectEncoding', 3]]);
+    send(script);
+    server.accept(1);
+    drain();
+    expect(answers.commands).toEqual(['_result']);
+    expect(answers.amf3Commands).toBe(0);
+    expect(answers.answers.at(-1)).toMatchObject({ values: [{}, { objectEncoding: 3 }] });
+    const typed = (streamId: number, ...values: AmfValue[]) => ({
+      type: CommandAmf3,
+      timestamp: 0,
+      streamId,
+      payload: amf3CommandPayload(encodeAmf0(...values)),
+    });
+    send(script.message(3, typed(0, 'createStream', 2, null)));
+    send(script.message(4, typed(1, 'publish', 3, null, key)));
+    server.accept(2);
+    drain();
+    expect(answers.commands).toEqual(['_result', '_result', 'onStatus']);
+    expect(answers.amf3Commands).toBe(2);
+    expect(answers.statuses).toMatchObject([{ streamId: 1, code: 'NetStream.Publish.Start' }]);
+    expect(events.at(-1)).toMatchObject({ type: 'publish' });
+  });
+
+  it('answers what of Enhanced RTMP the client announced, and nothing else', () => {
+    const answered = (...properties: [string, AmfValue][]) => {
+      const { send, answers } = serve();
+      send(new ClientScript().handshake().chunkSize(4096).connect('live', '', properties));
+      const result = answers.answers.at(-1);
+      return Object.keys((result?.type === 'command' && (result.values[0] as object)) || {});
+    };
+    const legacy = ['fmsVer', 'capabilities'];
+    expect(answered()).toEqual(legacy);
+    expect(answered(['fourCcList', ['hvc1']])).toEqual([...legacy, 'fourCcList']);
+    expect(answered(['capsEx', 2])).toEqual([
+      ...legacy,
+      'capsEx',
+      'videoFourCcInfoMap',
+      'audioFourCcInfoMap',
+    ]);
+  });
+
+  it('asks a client to connect again if it can, and takes what it goes on to send', () => {
+    const able = publishing({}, [['capsEx', 1]]);
+    expect(able.server.requestReconnect('Going down.')).toBe(true);
+    able.drain();
+    expect(able.answers.statuses.at(-1)).toEqual({
+      streamId: 0,
+      level: 'status',
+      code: 'NetConnection.Connect.ReconnectRequest',
+      description: 'Going down.',
+    });
+    able.send(able.script.message(6, video(0)));
+    expect(able.tags).toHaveLength(1);
+    for (const properties of [[], [['capsEx', 2]], [['fourCcList', ['hvc1']]]] as [string, AmfValue][][]) {
+      const { server, drain, answers } = publishing({}, properties);
+      expect(server.requestReconnect('Going down.')).toBe(false);
+      drain();
+      expect(answers.statuses.at(-1)?.code).toBe('NetStream.Publish.Start');
+    }
+    able.server.close();
+    expect(able.server.requestReconnect('Too late.')).toBe(false);
+  });
+
+  it('hears FCUnpublish as the announcement of an end, and closeStream and deleteStream as the end', () => {
+    const { send, script, events, tags } = publishing();
+    send(script.command(3, 0, undefined, 'FCUnpublish', 6, null, key).message(6, video(0)));
+    expect(tags).toHaveLength(1); // what was under way
+    send(script.command(3, 0, undefined, 'deleteStream', 7, null, 1));
+    send(script.command(3, 0, undefined, 'FCUnpublish', 8, null, key)); // about nothing
+    expect(events.slice(3).map(plain)).toEqual([
+      { type: 'unpublish-announced', streamId: 1 },
+      { type: 'stream-closed', streamId: 1 },
+    ]);
+  });
+
+  it('does not guess which of two publications FCUnpublish means', () => {
+    const { send, script, eventTypes } = publishing();
+    send(script.createStream(8).publish(2, 'camera-2'));
+    send(script.command(3, 0, undefined, 'FCUnpublish', 9, null, key));
+    expect(eventTypes()).not.toContain('unpublish-announced');
   });
 
   it('reports play, which is refused on the stream that asked', () => {

@@ -55,12 +55,17 @@ export class ClientScript {
     );
   }
 
-  connect(app = 'live', tcUrl = `rtmps://ingest.example.com/${app}`): this {
+  connect(
+    app = 'live',
+    tcUrl = `rtmps://ingest.example.com/${app}`,
+    more: readonly (readonly [string, AmfValue])[] = [],
+  ): this {
     const properties = new AmfObject([
       ['app', app],
       ['type', 'nonprivate'],
       ['flashVer', 'FMLE/3.0 (compatible; FMSc/1.0)'],
       ['tcUrl', tcUrl],
+      ...more,
     ]);
     return this.command(3, 0, 0, 'connect', 1, properties);
   }
@@ -111,6 +116,8 @@ export type Answer =
 /** Takes what a server sends, behind a plain handshake. */
 export class AnswerReader {
   readonly answers: Answer[] = [];
+  /** How many of the commands came as type 17. */
+  amf3Commands = 0;
   #handshake = 1 + 2 * packetLength;
   readonly #reader = new ChunkReader(limitsAfterAuth, (message) => this.#take(message));
 
@@ -138,7 +145,8 @@ export class AnswerReader {
   }
 
   #take({ type, streamId, payload }: Message): void {
-    if (type !== MessageType.CommandAmf0) {
+    if (type === MessageType.CommandAmf3) this.amf3Commands += 1;
+    else if (type !== MessageType.CommandAmf0) {
       this.answers.push({ type, payload: Buffer.from(payload).toString('hex') });
       return;
     }

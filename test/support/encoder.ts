@@ -22,6 +22,7 @@ export interface EncoderOptions {
   readonly tcUrl?: string;
   /** Where it comes from: any of 127.0.0.0/8. */
   readonly localAddress?: string;
+  readonly properties?: ClientConnectionOptions['properties'];
 }
 
 /** The last word of the server to an encoder that was not, or is no longer, wanted. */
@@ -50,6 +51,7 @@ export class Encoder {
       tcUrl: options.tcUrl ?? `rtmp://localhost:${port}/${app}`,
       name,
       chunkSize,
+      ...(options.properties && { properties: options.properties }),
     });
     const where = { port, host: '127.0.0.1', localAddress: options.localAddress };
     this.socket = tls === undefined ? connectTcp(where) : connectTls({ ...where, ...tls });
