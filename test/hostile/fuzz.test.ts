@@ -7,8 +7,10 @@ import { join } from 'node:path';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
+import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
 import { ServerConnection } from '../../src/connection/server-connection.ts';
 import { ProtocolError } from '../../src/errors.ts';
+import { chunkHeader, joined } from '../support/hostile-bytes.ts';
 import { slicesAt } from '../support/slices.ts';
 
 const inputs = 5000;
@@ -177,10 +179,32 @@ const mutations: readonly ((bytes: Uint8Array, dice: Dice) => Uint8Array)[] = [
     const random = Uint8Array.from({ length: 1 + dice.roll(40) }, () => dice.roll(256));
     return splice(bytes, at, at, random);
   },
+  withMessage,
   (bytes, dice) => {
     const other = dice.pick(corpus).bytes;
     return splice(bytes, place(dice, bytes), bytes.length, other.slice(place(dice, other)));
   },
+];
+
+/** In front of all messages, where the boundary is known: one of any type, its payload out of AMF and odd bytes. */
+function withMessage(bytes: Uint8Array, dice: Dice): Uint8Array {
+  const same = dice.roll(4) === 0 ? dice.pick(amfPieces) : undefined;
+  const payload = joined(...Array.from({ length: 1 + dice.roll(30) }, () => same ?? dice.pick(amfPieces)));
+  const length = Math.min(payload.length, 128); // one chunk
+  const header = chunkHeader(dice.pick([2, 3, 5, 63]), dice.pick(numbers) % 24, length, dice.roll(2));
+  return splice(bytes, handshakeLength, handshakeLength, joined(header, payload.subarray(0, length)));
+}
+
+const amfPieces: readonly Uint8Array[] = [
+  ...numbers.map((number) => Uint8Array.of(number)),
+  ...words.map((word) => encodeAmf0(word)),
+  encodeAmf0(1),
+  encodeAmf0(null, true, 'camera'),
+  Uint8Array.of(3, 0, 1, 0x61),
+  Uint8Array.of(3, 0, 1, 0x61, 3, 0, 1, 0x61, 3, 0, 1, 0x61, 3, 0, 1, 0x61),
+  Uint8Array.of(8, 0, 0, 0, 9, 0, 1, 0x61),
+  Uint8Array.of(0x0a, 0, 0, 0, 2),
+  Uint8Array.of(0, 0, 9),
 ];
 
 function put(bytes: Uint8Array, at: number, values: ArrayLike<number>): Uint8Array {
@@ -198,6 +222,15 @@ function damaged(dice: Dice): Uint8Array {
   let bytes: Uint8Array = dice.pick(corpus).bytes;
   for (let count = 1 + dice.roll(4); count > 0; count -= 1) bytes = dice.pick(mutations)(bytes, dice);
   return bytes;
+}
+
+/** A few cuts anywhere, and a stretch cut small, where headers and values are torn. */
+function cutsOf(dice: Dice, bytes: Uint8Array): number[] {
+  const cuts = Array.from({ length: dice.roll(20) }, () => place(dice, bytes));
+  const size = 1 + dice.roll(24);
+  const from = place(dice, bytes);
+  for (let at = from; at < Math.min(bytes.length, from + 1000); at += size) cuts.push(at);
+  return cuts;
 }
 
 describe('the corpus', () => {
@@ -223,7 +256,7 @@ describe(`${inputs} damaged conversations`, () => {
     const seen = new Map<string, number>();
     for (let index = 0; index < inputs; index += 1) {
       const bytes = damaged(dice);
-      const cuts = Array.from({ length: 1 + dice.roll(20) }, () => place(dice, bytes));
+      const cuts = cutsOf(dice, bytes);
       const began = performance.now();
       try {
         const whole = new Conversation().receive(bytes).outcome;
@@ -272,12 +305,14 @@ describe(`${inputs} damaged conversations`, () => {
 });
 
 const reached = [
+  'AMF_TOO_DEEP',
   'AMF_TRUNCATED',
   'AMF_TYPE_UNKNOWN',
   'CHUNK_INTERRUPTED_MESSAGE',
   'CHUNK_WITHOUT_PREVIOUS',
   'COMMAND_INVALID',
   'COMMAND_OUT_OF_STATE',
+  'CONTROL_MESSAGE_INVALID',
   'HANDSHAKE_DIGEST_MISMATCH',
   'HANDSHAKE_SIGNATURE_MISMATCH',
   'MESSAGE_TOO_LARGE',
