@@ -7,7 +7,7 @@ import { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import type { Config } from './config.ts';
 import { createHttpHandler } from './console/http-handler.ts';
 import { DoorServer } from './door/door-server.ts';
-import { type DoorUrls, doorUrls, encoderUrls, unavailableDoors } from './encoder-settings.ts';
+import { type DoorUrls, doorUrls, encoderUrls } from './encoder-settings.ts';
 import { SetupError } from './errors.ts';
 import { prepareKeyExchange } from './handshake/key-exchange.ts';
 import { createStreamHub } from './hub/stream-hub.ts';
@@ -144,9 +144,8 @@ export async function buildAppliance(
     },
     start: async () => {
       for (const warning of config.warnings) log.warn('config.doubted', { warning });
-      const missing = unavailableDoors(config);
-      if (missing.length > 0) log.info('doors.skipped', { doors: missing.join(' ') });
-      if (config.listeners.some(({ accept }) => accept.includes('rtmpe'))) prepareKeyExchange();
+      const accepted = new Set(config.listeners.flatMap(({ accept }) => accept));
+      if (accepted.has('rtmpe') || accepted.has('rtmpte')) prepareKeyExchange();
       lock = lockForServing(config.dataDir); // before anything of another server's could be touched
       await archive.recover();
       await certificates.start();
@@ -159,9 +158,9 @@ export async function buildAppliance(
         tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48) },
         certificates,
         betterUrl: (wanted) => {
-          const { https, rtmps, rtmpe } = urls();
+          const { https, rtmps, rtmpts, rtmpe, rtmpte } = urls();
           if (wanted === 'http') return https;
-          const url = rtmps ?? rtmpe;
+          const url = rtmps ?? rtmpts ?? rtmpe ?? rtmpte;
           return url === undefined ? undefined : `${url}/live`;
         },
         clock,
@@ -176,6 +175,7 @@ export async function buildAppliance(
       });
     },
     stop: async () => {
+        random,
       ready = false;
       door?.stopAccepting();
       await sessions.stop();

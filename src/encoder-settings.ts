@@ -3,28 +3,31 @@
 import type { Config } from './config.ts';
 import type { StreamName } from './ops/names.ts';
 
-/** Doors that work in this version, the safest first. */
-const openDoors = ['rtmps', 'rtmpe', 'rtmp', 'https', 'http'] as const;
-export type OpenDoor = (typeof openDoors)[number];
+/** Every door, the safest first. */
+const doors = ['rtmps', 'rtmpts', 'rtmpe', 'rtmpte', 'rtmp', 'rtmpt', 'https', 'http'] as const;
+export type Door = (typeof doors)[number];
 
 /** Ports that a URL need not name. WIRE 1. */
-const defaultPorts: Readonly<Record<OpenDoor, number>> = {
+const defaultPorts: Readonly<Record<Door, number>> = {
   rtmps: 443,
+  rtmpts: 443,
   rtmpe: 1935,
+  rtmpte: 80,
   rtmp: 1935,
+  rtmpt: 80,
   https: 443,
   http: 80,
 };
 
 /** The base URL of each door that some listener opens, without a path: `rtmps://ingest.example.com:1935`. */
-export type DoorUrls = Readonly<Partial<Record<OpenDoor, string>>>;
+export type DoorUrls = Readonly<Partial<Record<Door, string>>>;
 
 type Place = Pick<Config, 'hosts' | 'listeners'>;
 
 /** `ports` are the real ones of a running server, in the order of the listeners. */
 export function doorUrls(config: Place, ports?: readonly number[]): DoorUrls {
-  const urls: Partial<Record<OpenDoor, string>> = {};
-  for (const door of openDoors) {
+  const urls: Partial<Record<Door, string>> = {};
+  for (const door of doors) {
     const index = config.listeners.findIndex(({ accept }) => accept.includes(door));
     const listener = config.listeners[index];
     if (listener === undefined) continue;
@@ -38,12 +41,6 @@ export function doorUrls(config: Place, ports?: readonly number[]): DoorUrls {
 /** The doors that encoders use, without an app. */
 export function encoderUrls(urls: DoorUrls): Record<string, string> {
   return Object.fromEntries(Object.entries(urls).filter(([door]) => door.startsWith('rtmp')));
-}
-
-/** Accept entries that no door of this version serves. */
-export function unavailableDoors(config: Place): string[] {
-  const wanted = new Set<string>(config.listeners.flatMap(({ accept }) => accept));
-  return [...wanted].filter((door) => !openDoors.some((open) => open === door));
 }
 
 export interface Welcome {

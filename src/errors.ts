@@ -28,6 +28,8 @@ export const protocolErrors = {
     'An application or publishing name is empty, too long or has characters that are not allowed.',
   TOO_MANY_COMMANDS: 'The peer sends commands or control messages faster than the limit.',
   TOO_MANY_STREAMS: 'The peer created more message streams than the limit.',
+  TUNNEL_REQUEST_INVALID: 'A request of an RTMPT tunnel has a path, a header or a body that is not allowed.',
+  TUNNEL_OUT_OF_ORDER: 'A request of an RTMPT tunnel is too early, too late or was repeated too often.',
 } as const;
 
 export const refusedErrors = {

@@ -8,6 +8,8 @@ export const doorLimits = {
   lingerTime: 2_000,
   /** Bytes read from a client that spoke clear HTTP to a port without it, before it is told so. */
   strayHttpSize: 8 * 1024,
+  /** Bytes of an HTTP request's headers. */
+  httpHeaderSize: 8 * 1024,
   /** Milliseconds in which an HTTP request's headers must arrive. */
   httpHeadersTime: 10_000,
   /** Milliseconds in which a whole HTTP request must arrive. */

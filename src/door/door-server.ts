@@ -1,6 +1,12 @@
 // The listeners. One port speaks everything: the first byte says what a connection is, and the same question
 // is asked again inside TLS. What a listener does not accept is refused in words that name a better door.
-import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
+import {
+  createServer as createHttpServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server as HttpServer,
+  type ServerResponse,
+} from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
 import { type CertificateChooser, type TlsPolicy, tlsServerOptions } from '../certificates/tls-policy.ts';
@@ -8,6 +14,7 @@ import { SetupError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
+import type { Random } from '../ops/random.ts';
 import { Admission, type AdmissionLimits, type Entry } from './admission.ts';
 import { doorLimits } from './door-limits.ts';
 import { ReadPacer } from './read-pacer.ts';
@@ -15,12 +22,13 @@ import { sniff } from './sniff-rule.ts';
 import { SocketTransport } from './socket-transport.ts';
 import { staticReadsWork } from './static-reads.ts';
 import type { Peer, RtmpDoor, Transport } from './transport.ts';
+import { acceptsTunnels, refuseInWords, TunnelServer, type TunnelVisitor } from './tunnel-server.ts';
 
 export interface ListenerOptions {
   readonly host: string;
   /** 0 lets the system choose. */
   readonly port: number;
-  /** Names of doors: rtmp, rtmps, rtmpe, http, https. */
+  /** Names of doors: those of RtmpDoor, http and https. */
   readonly accept: readonly string[];
 }
 
@@ -36,6 +44,7 @@ export interface DoorOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly onTransport: (transport: Transport) => void;
+  readonly random: Random;
   readonly onRequest: RequestListener;
 }
 
@@ -59,6 +68,9 @@ export class DoorServer implements Component {
   readonly #clearHttp: HttpServer;
   readonly #unsubscribe: () => void;
   /** Every open connection. */
+  readonly #tunnels: TunnelServer;
+  /** Who came by the connections that the HTTP servers have. */
+  readonly #httpVisitors = new WeakMap<Socket, TunnelVisitor>();
   readonly #sockets = new Set<Socket>();
   /** Visitors inside their TLS handshake, by addresses and ports: the TLS server makes a socket of its own. */
   readonly #handshaking = new Map<string, Visitor>();
@@ -84,11 +96,10 @@ export class DoorServer implements Component {
       });
       socket.destroy();
     });
-    this.#https = httpServer(options.onRequest);
-    this.#clearHttp = httpServer((request, response) => {
-      const target = this.#options.betterUrl('http');
-      if (target === undefined) response.writeHead(403).end();
-      else response.writeHead(308, { Location: redirection(target, request.url ?? '') }).end();
+    this.#tunnels = new TunnelServer({
+      ...options,
+      wrongDoor: (door) => this.#wrongDoor(door),
+      onFull: (address) => this.#refuseFull(address),
     });
   }
 
@@ -121,6 +132,7 @@ export class DoorServer implements Component {
     await Promise.all(
       [...this.#servers, this.#https, this.#clearHttp].map(
         (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
+    this.#tunnels.stop();
       ),
     );
   }
@@ -238,13 +250,28 @@ export class DoorServer implements Component {
 
   #takeHttp(socket: Socket, first: Buffer, visitor: Visitor, tls: boolean): void {
     visitor.taken();
-    if (!visitor.accept.has(tls ? 'https' : 'http'))
-      return this.#answerStrayHttp(socket, tls ? 'https' : 'http');
+    const { accept } = visitor;
+    const door = tls ? 'https' : 'http';
+    if (!accept.has(door) && !acceptsTunnels(accept, tls)) {
+      const tunnel = /^POST \/(?:fcs|open|send|idle|close)\//.test(first.toString('latin1', 0, 16));
+      return this.#answerStrayHttp(socket, tunnel ? (tls ? 'rtmpts' : 'rtmpt') : door);
+    }
+    this.#httpVisitors.set(socket, { ...visitor, tls });
     socket.unshift(first);
     (tls ? this.#https : this.#clearHttp).emit('connection', socket);
   }
 
-  #answerStrayHttp(socket: Socket, door: 'http' | 'https'): void {
+  #answer(request: IncomingMessage, response: ServerResponse, door: 'http' | 'https'): void {
+    const visitor = this.#httpVisitors.get(request.socket);
+    if (visitor === undefined || this.#tunnels.handle(request, response, visitor)) return;
+    if (!visitor.accept.has(door)) return refuseInWords(response, this.#wrongDoor(door));
+    if (door === 'https') return this.#options.onRequest(request, response);
+    const target = this.#options.betterUrl('http');
+    if (target === undefined) response.writeHead(403).end();
+    else response.writeHead(308, { Location: redirection(target, request.url ?? '') }).end();
+  }
+
+  #answerStrayHttp(socket: Socket, door: 'http' | 'https' | 'rtmpt' | 'rtmpts'): void {
     const body = `${this.#wrongDoor(door)}\n`;
     const head = [
       'HTTP/1.1 421 Misdirected Request',
@@ -320,6 +347,7 @@ function httpServer(listener: RequestListener): HttpServer {
     },
     listener,
   );
+      maxHeaderSize: doorLimits.httpHeaderSize,
   // A server that never listens never checks its connections for slow ones: it has to be told that it does.
   server.emit('listening');
   return server;

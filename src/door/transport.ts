@@ -1,5 +1,5 @@
 // What every door hands to a session: bytes in, bytes out, whoever carried them. A raw socket, a TLS socket
-// and (later) an RTMPT tunnel look the same from here.
+// and an RTMPT tunnel look the same from here.
 
 /** The other end, as seen after a trusted proxy was peeled off. */
 export interface Peer {
@@ -25,7 +25,7 @@ export interface Transport {
   /** Monotonic milliseconds at which the connection was accepted: deadlines run from here, TLS included. */
   readonly acceptedAt: number;
   /** Why this listener takes no stream through this door, in words that name a better one. */
-  readonly refusal?: string;
+  readonly refusal?: string | undefined;
   /** Begins delivery, with what was read so far. */
   start(receiver: Receiver): void;
   /** Really stops reading the socket, so that TCP slows the peer down. */

@@ -9,6 +9,7 @@ import type { Transport } from '../../src/door/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { TestCertificates } from './loopback.ts';
 import { RecordedLog } from './recorded-log.ts';
+import { seededRandom } from './seeded-random.ts';
 
 export const everyDoor = ['rtmp', 'rtmps', 'rtmpe', 'https', 'http'];
 
@@ -50,6 +51,7 @@ export function buildDoor(options: TestDoorOptions = {}) {
     betterUrl: (wanted) =>
       wanted === 'rtmp' ? 'rtmps://ingest.example.com/live' : 'https://ingest.example.com:8443/',
     clock,
+    random: { bytes: seededRandom('door') },
     log,
     onTransport: (transport) => {
       const pieces: Buffer[] = [];
