@@ -103,6 +103,8 @@ export class DoorServer implements Component {
     });
   }
 
+    this.#https = httpServer((request, response) => this.#answer(request, response, 'https'));
+    this.#clearHttp = httpServer((request, response) => this.#answer(request, response, 'http'));
   /** Host and port of each listener, in the order of the options; real ports once started. */
   get addresses(): readonly { readonly host: string; readonly port: number }[] {
     return this.#options.listeners.map((listener, index) => {
