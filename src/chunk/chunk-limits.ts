@@ -30,8 +30,8 @@ export const chunkLimits = {
   chunkStreams: 64,
   /** Bytes: largest protocol control message (types 1-6); the longest in use is the SWF verification, 44 bytes. */
   controlMessageSize: 64,
-  /** Bytes: assembly buffers that a connection keeps between messages; what is above goes back to the heap. */
-  keptAssemblyBytes: 256 * 1024,
+  /** Bytes: assembly buffers that all connections together keep for the next message. */
+  pooledAssemblyBytes: 8 * 1024 * 1024,
 } as const;
 
 /** Until the gate has granted: anyone may be speaking. */

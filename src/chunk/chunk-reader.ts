@@ -26,8 +26,6 @@ export class ChunkReader {
   #chunkSize = 128; // RTMP 5.4.1
   /** Bytes of unfinished messages, each begun chunk counted as if it had come whole. */
   #unfinished = 0;
-  /** Assembly buffers kept on idle chunk streams. */
-  #kept = 0;
   /** A header cut by the end of a read, and room for the bytes that complete it. */
   readonly #scratch = new Uint8Array(2 * longestHeader);
   #scratchLength = 0;
@@ -115,13 +113,12 @@ export class ChunkReader {
       }
       const count = available < chunkLeft ? available : chunkLeft;
       if (count === 0) return at;
-      if (stream.received === 0) this.#kept -= stream.capacity;
       stream.append(bytes, at, at + count);
       at += count;
       this.#chunkLeft = chunkLeft - count;
       if (stream.received === stream.length) {
         this.#deliver(stream, stream.payload());
-        this.#keepAssembly(stream);
+        stream.clear();
         if (this.#halted) return at;
       }
     }
@@ -236,14 +233,7 @@ export class ChunkReader {
     const stream = this.#streams.get(readControlValue(payload, 'Abort', 'RTMP 5.4.2'));
     if (stream === undefined || stream.received === 0) return;
     this.#unfinished -= stream.received;
-    stream.received = 0;
-    this.#keepAssembly(stream);
-  }
-
-  /** After a message: an idle assembly buffer stays, as long as they are not too many bytes together. */
-  #keepAssembly(stream: IncomingChunkStream): void {
-    if (this.#kept + stream.capacity > chunkLimits.keptAssemblyBytes) stream.dropAssembly();
-    this.#kept += stream.capacity;
+    stream.clear();
   }
 }
 
