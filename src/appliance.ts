@@ -164,6 +164,7 @@ export async function buildAppliance(
           return url === undefined ? undefined : `${url}/live`;
         },
         clock,
+        random,
         log,
         onTransport: (transport) => sessions.open(transport),
         onRequest,
@@ -175,7 +176,6 @@ export async function buildAppliance(
       });
     },
     stop: async () => {
-        random,
       ready = false;
       door?.stopAccepting();
       await sessions.stop();

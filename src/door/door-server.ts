@@ -42,9 +42,9 @@ export interface DoorOptions {
   /** A URL that works for a client that came through the wrong door, as in `rtmps://ingest.example.com/live`. */
   readonly betterUrl: (wanted: 'rtmp' | 'http') => string | undefined;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly onTransport: (transport: Transport) => void;
-  readonly random: Random;
   readonly onRequest: RequestListener;
 }
 
@@ -66,11 +66,11 @@ export class DoorServer implements Component {
   readonly #tls: TlsServer;
   readonly #https: HttpServer;
   readonly #clearHttp: HttpServer;
-  readonly #unsubscribe: () => void;
-  /** Every open connection. */
   readonly #tunnels: TunnelServer;
   /** Who came by the connections that the HTTP servers have. */
   readonly #httpVisitors = new WeakMap<Socket, TunnelVisitor>();
+  readonly #unsubscribe: () => void;
+  /** Every open connection. */
   readonly #sockets = new Set<Socket>();
   /** Visitors inside their TLS handshake, by addresses and ports: the TLS server makes a socket of its own. */
   readonly #handshaking = new Map<string, Visitor>();
@@ -101,10 +101,10 @@ export class DoorServer implements Component {
       wrongDoor: (door) => this.#wrongDoor(door),
       onFull: (address) => this.#refuseFull(address),
     });
-  }
-
     this.#https = httpServer((request, response) => this.#answer(request, response, 'https'));
     this.#clearHttp = httpServer((request, response) => this.#answer(request, response, 'http'));
+  }
+
   /** Host and port of each listener, in the order of the options; real ports once started. */
   get addresses(): readonly { readonly host: string; readonly port: number }[] {
     return this.#options.listeners.map((listener, index) => {
@@ -130,11 +130,11 @@ export class DoorServer implements Component {
   /** Sessions are over by now; who is still here has not got as far, or speaks HTTP. */
   async stop(): Promise<void> {
     this.#unsubscribe();
+    this.#tunnels.stop();
     for (const socket of this.#sockets) socket.destroy();
     await Promise.all(
       [...this.#servers, this.#https, this.#clearHttp].map(
         (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
-    this.#tunnels.stop();
       ),
     );
   }
@@ -343,13 +343,13 @@ function redirection(target: string, path: string): string {
 function httpServer(listener: RequestListener): HttpServer {
   const server = createHttpServer(
     {
+      maxHeaderSize: doorLimits.httpHeaderSize,
       headersTimeout: doorLimits.httpHeadersTime,
       requestTimeout: doorLimits.httpRequestTime,
       connectionsCheckingInterval: 1000,
     },
     listener,
   );
-      maxHeaderSize: doorLimits.httpHeaderSize,
   // A server that never listens never checks its connections for slow ones: it has to be told that it does.
   server.emit('listening');
   return server;
