@@ -1,6 +1,7 @@
 // Codec names for people and lists, and the number that onMetaData wants, read from the head of a tag body.
 // FLV 10.1 E.4.2.1, E.4.3.1; E-RTMP v2 FourCC tables. pure.
-import { fourCcOf, isEnhancedAudio, isEnhancedVideo } from './enhanced-header.ts';
+import { fourCcOf, isEnhancedAudio, isEnhancedVideo, mostTracks, tracksOf } from './enhanced-header.ts';
+import { TagType } from './tag.ts';
 
 // FLV E.4.3.1 CodecID; 12 to 14 are practice from before Enhanced RTMP.
 const videoCodecs: Readonly<Record<number, string>> = {
@@ -58,6 +59,20 @@ export function audioCodecOf(body: Uint8Array): string | undefined {
   if (body.length === 0) return undefined;
   if (isEnhancedAudio(body)) return fourCcs.get(fourCcOf(body, 'audio') ?? '');
   return audioCodecs[(body[0] ?? 0) >> 4];
+}
+
+/**
+ * The codecs of all tracks of an audio or video tag, since one tag may hold tracks of several codecs; undefined
+ * stands for one that is unknown, or for more than can be told. Empty when the body is too short to tell.
+ */
+export function codecsOf(type: TagType, body: Uint8Array): readonly (string | undefined)[] {
+  const video = type === TagType.Video;
+  if (body.length === 0) return [];
+  if (video ? isEnhancedVideo(body) : isEnhancedAudio(body)) {
+    const tracks = tracksOf(body, video ? 'video' : 'audio');
+    return tracks.length > mostTracks ? [undefined] : tracks.map(({ fourCc }) => fourCcs.get(fourCc));
+  }
+  return [video ? videoCodecOf(body) : audioCodecOf(body)];
 }
 
 /** What onMetaData calls `videocodecid`: the CodecID, or the FourCC as a number (WIRE 4). */

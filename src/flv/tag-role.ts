@@ -7,6 +7,8 @@ import {
   audioPacketType,
   isEnhancedAudio,
   isEnhancedVideo,
+  isVideoCommand,
+  onlyTrackOf,
   videoPacketType,
 } from './enhanced-header.ts';
 import { TagType, type TagRole } from './tag.ts';
@@ -42,12 +44,11 @@ function videoRole(body: Uint8Array): TagRole {
 }
 
 function enhancedVideoRole(body: Uint8Array): TagRole {
+  if (isVideoCommand(body)) return 'inter-frame';
   const frameType = ((body[0] ?? 0) >> 4) & 0x07;
-  const packetType = videoPacketType(body);
-  if (packetType === VideoPacketType.Metadata) return 'metadata';
-  // E-RTMP "Enhanced Video": a command frame has a command byte in place of a payload.
-  if (frameType === commandFrame) return 'inter-frame';
-  switch (packetType) {
+  switch (videoPacketType(body)) {
+    case VideoPacketType.Metadata:
+      return 'metadata';
     case VideoPacketType.SequenceStart:
     case VideoPacketType.Mpeg2TsSequenceStart:
       return 'sequence-start';
@@ -55,7 +56,8 @@ function enhancedVideoRole(body: Uint8Array): TagRole {
       return 'sequence-end';
     case VideoPacketType.CodedFrames:
     case VideoPacketType.CodedFramesX:
-      return frameRole(frameType);
+      // A picture can only begin where the default track's can. E-RTMP "Multitrack": track 0, recommended
+      return onlyTrackOf(body, 'video') === 0 ? frameRole(frameType) : 'inter-frame';
     default:
       return 'inter-frame';
   }

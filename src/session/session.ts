@@ -56,6 +56,8 @@ export interface Publishing {
   bytes: number;
   /** Monotonic milliseconds of the last media. */
   lastMedia: number;
+  /** The encoder has said that it ends (FCUnpublish): if it goes without another word, that is a clean end too. */
+  ending: boolean;
 }
 
 type RequestEvent<Type> = Extract<ConnectionEvent, { type: Type }>;
@@ -143,6 +145,7 @@ export class Session {
     this.#reason = reason;
     const { tell } = farewellFor(error);
     if (tell !== undefined) {
+      if (reason === 'shutdown') this.#connection.requestReconnect(tell.description);
       for (const streamId of this.#publishings.keys()) {
         this.#connection.dismiss(streamId, tell.code, tell.description);
       }
@@ -209,6 +212,11 @@ export class Session {
         const encoder = event.properties.get('encoder');
         if (publishing !== undefined && typeof encoder === 'string')
           publishing.encoder = encoder.slice(0, commandLimits.flashVerLength);
+        return;
+      }
+      case 'unpublish-announced': {
+        const publishing = this.#publishings.get(event.streamId);
+        if (publishing !== undefined) publishing.ending = true;
         return;
       }
       case 'stream-closed':
@@ -285,6 +293,7 @@ export class Session {
       audioCodec: undefined,
       bytes: 0,
       lastMedia: clock.monotonic(),
+      ending: false,
     };
   }
 
@@ -316,9 +325,10 @@ export class Session {
     void Promise.all(this.#unfinished).then(() => this.#parts.onEnd(this));
   }
 
-  #unpublish(streamId: number, reason: EndReason): void {
+  #unpublish(streamId: number, why: EndReason): void {
     const publishing = this.#publishings.get(streamId);
     if (publishing === undefined) return;
+    const reason = why === 'publisher-lost' && publishing.ending ? 'unpublished' : why;
     this.#publishings.delete(streamId);
     const seconds = Math.round((this.#parts.clock.now() - publishing.since) / 1000);
     const { stream, keyId: key, bytes } = publishing;

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { audioCodecId, audioCodecOf, videoCodecId, videoCodecOf } from '../../src/flv/codecs.ts';
+import { audioCodecId, audioCodecOf, codecsOf, videoCodecId, videoCodecOf } from '../../src/flv/codecs.ts';
+import { TagType } from '../../src/flv/tag.ts';
 
-const body = (first: number[], fourCc = '') => Uint8Array.from([...first, ...Buffer.from(fourCc)]);
+const body = (first: number[], fourCc = '', ...rest: number[]) =>
+  Uint8Array.from([...first, ...Buffer.from(fourCc), ...rest]);
 
 describe('codecs', () => {
   it('names legacy and enhanced video, and its number in onMetaData', () => {
@@ -17,12 +19,27 @@ describe('codecs', () => {
     expect(bodies.map(audioCodecId)).toEqual([10, 2, 0x4f707573, 0x61632d33]);
   });
 
+  it('names those of all tracks, known or not', () => {
+    const { Audio, Video } = TagType;
+    expect(codecsOf(Video, body([0x17, 1]))).toEqual(['h264']);
+    expect(codecsOf(Audio, body([0x91], 'Opus'))).toEqual(['opus']);
+    const tracks = [...body([], 'hvc1', 0, 0, 0, 1, 9), ...body([], 'what', 1, 0, 0, 2, 9, 9)];
+    expect(codecsOf(Video, body([0x96, 0x21], '', ...tracks))).toEqual(['hevc', undefined]);
+    const many = (count: number) => Array.from({ length: count }, () => [...body([], 'av01', 0, 0, 0, 0)]);
+    expect(codecsOf(Video, body([0x96, 0x21], '', ...many(256).flat()))).toHaveLength(256);
+    expect(codecsOf(Video, body([0x96, 0x21], '', ...many(10_000).flat()))).toEqual([undefined]);
+    expect(codecsOf(Audio, body([]))).toEqual([]);
+    expect(codecsOf(Audio, body([0x91], 'Opu'))).toEqual([]);
+  });
+
   it('answers nothing for what it does not know or cannot see', () => {
-    for (const unknown of [body([]), body([0x90], 'hvc'), body([0x90], 'what'), body([0x1f])]) {
+    const command = body([0xd1, 0], 'hvc1'); // the byte behind the header is a command, not a FourCC's first
+    for (const unknown of [body([]), body([0x90], 'hvc'), body([0x90], 'what'), body([0x1f]), command]) {
       expect(videoCodecOf(unknown)).toBeUndefined();
     }
     for (const unknown of [body([]), body([0x90]), body([0xcf])])
       expect(audioCodecOf(unknown)).toBeUndefined();
     expect(videoCodecId(body([0x90], 'hv'))).toBeUndefined();
+    expect(videoCodecId(command)).toBeUndefined();
   });
 });

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { audioPacketType, fourCcOf, videoPacketType } from '../../src/flv/enhanced-header.ts';
+import {
+  audioPacketType,
+  fourCcOf,
+  isVideoCommand,
+  onlyTrackOf,
+  tracksOf,
+  videoPacketType,
+} from '../../src/flv/enhanced-header.ts';
 
 const ascii = (text: string) => [...Buffer.from(text)];
 
@@ -29,6 +36,46 @@ describe('the enhanced header', () => {
     expect(audioPacketType(body)).toBe(0);
     expect(fourCcOf(body, 'audio')).toBe('Opus');
     expect(videoPacketType(body)).toBe(5);
+  });
+
+  it('finds the tracks in each of their three forms', () => {
+    const one = Uint8Array.of(0x96, 0x01, ...ascii('hvc1'), 3, 9, 9, 9, 9);
+    const many = Uint8Array.of(0x96, 0x11, ...ascii('av01'), 0, 0, 0, 2, 9, 9, 1, 0, 0, 1, 9);
+    const tracks = [...ascii('Opus'), 0, 0, 0, 1, 9, ...ascii('mp4a'), 5, 0, 0, 0];
+    const manyCodecs = Uint8Array.of(0x95, 0x21, ...tracks);
+    const behindModEx = Uint8Array.of(0x97, 2, 0, 0, 5, 0x05, 0x21, ...tracks);
+    expect(tracksOf(one, 'video')).toEqual([{ id: 3, fourCc: 'hvc1' }]);
+    expect(tracksOf(many, 'video')).toEqual([
+      { id: 0, fourCc: 'av01' },
+      { id: 1, fourCc: 'av01' },
+    ]);
+    for (const body of [manyCodecs, behindModEx]) {
+      expect(tracksOf(body, 'audio')).toEqual([
+        { id: 0, fourCc: 'Opus' },
+        { id: 5, fourCc: 'mp4a' },
+      ]);
+    }
+    const plain = Uint8Array.of(0x91, ...ascii('vp09'), 7, 7);
+    expect(tracksOf(plain, 'video')).toEqual([{ id: 0, fourCc: 'vp09' }]);
+    expect([one, many, plain].map((body) => onlyTrackOf(body, 'video'))).toEqual([3, 0, 0]);
+    expect(onlyTrackOf(behindModEx, 'audio')).toBe(0);
+  });
+
+  it('leaves out the tracks behind a cut or a size that leads nowhere', () => {
+    const whole = Uint8Array.of(0x96, 0x21, ...ascii('hvc1'), 0, 0, 0, 1, 9, ...ascii('av01'), 1, 0, 0, 0);
+    const found = Array.from(whole, (_, length) => tracksOf(whole.subarray(0, length), 'video').length);
+    expect(found).toEqual([...Array<number>(7).fill(0), ...Array<number>(9).fill(1), 2, 2, 2]);
+    const huge = Uint8Array.of(0x96, 0x11, ...ascii('hvc1'), 0, 255, 255, 255, 9);
+    expect(tracksOf(huge, 'video')).toEqual([{ id: 0, fourCc: 'hvc1' }]);
+  });
+
+  it('knows a command, which has no FourCC, from Metadata, which ignores the frame type', () => {
+    const [command, metadata] = [
+      Uint8Array.of(0xd1, 0, ...ascii('hvc')),
+      Uint8Array.of(0xd4, ...ascii('hvc1')),
+    ];
+    expect([command, metadata].map(isVideoCommand)).toEqual([true, false]);
+    expect([command, metadata].map((body) => fourCcOf(body, 'video'))).toEqual([undefined, 'hvc1']);
   });
 
   it('answers "unassigned" and no FourCC for every body that is cut short', () => {
