@@ -55,16 +55,17 @@ async function makeKeys(file: string, streams: number): Promise<string[]> {
   const log = openLog({ level: 'error', format: 'pretty', write: (line) => void process.stderr.write(line) });
   const parts = { clock: systemClock, random: systemRandom, log };
   const config = loadConfig({ file, env: {}, cwd: process.cwd() });
-  const { store, hasher } = await openGround(config, parts);
+  const { store, hasher, audit } = await openGround(config, parts);
   try {
     const names: string[] = [];
     for (let stream = 0; stream < streams; stream++) {
-      const context = { ...parts, store, hasher, serverUrls: {} };
+      const context = { ...parts, store, hasher, audit, source: 'bench', serverUrls: {} };
       const { json } = await createKey({ stream: `live/bench-${stream}` }, context);
       names.push((json as { key: string }).key);
     }
     return names;
   } finally {
+    await audit.close();
     await store.close();
   }
 }

@@ -20,6 +20,7 @@ import type { Log } from './ops/log.ts';
 import type { Random } from './ops/random.ts';
 import { createRecorder } from './recorder/recorder.ts';
 import { SessionRegistry } from './session/session-registry.ts';
+import { type AuditLog, openAuditLog } from './store/audit-log.ts';
 import { openLiveSessionStore } from './store/live-session-store.ts';
 import { openSecretFile } from './store/secret-file.ts';
 import { lockForServing, type ServerLock } from './store/server-lock.ts';
@@ -37,6 +38,8 @@ export interface ApplianceParts {
 export interface Ground {
   readonly store: Store;
   readonly hasher: SecretHasher;
+  /** Close it before the store. */
+  readonly audit: AuditLog;
 }
 
 /** @throws SetupError when the data folder, the database or the pepper cannot be used. */
@@ -57,7 +60,8 @@ export async function openGround(
   const store = await openStore({ folder: config.dataDir, clock, log });
   try {
     const path = join(config.dataDir, 'pepper');
-    return { store, hasher: new SecretHasher(openSecretFile({ path, length: pepperLength, random })) };
+    const hasher = new SecretHasher(openSecretFile({ path, length: pepperLength, random }));
+    return { store, hasher, audit: openAuditLog({ db: store.db, folder: config.dataDir, clock, log }) };
   } catch (error) {
     await store.close();
     throw error;
@@ -94,14 +98,14 @@ export async function buildAppliance(
   parts: ApplianceParts,
 ): Promise<Appliance> {
   const { clock, random, log } = parts;
-  const { store, hasher } = ground;
+  const { store, hasher, audit } = ground;
   const serverId = Buffer.from(random.bytes(8)).toString('hex');
   const liveSessions = openLiveSessionStore({ store, clock, log, serverId });
-  const hub = createStreamHub({ clock, log });
+  const hub = createStreamHub({ clock, log, duplicatePublisher: config.duplicatePublisher });
   const archive = openArchive(config, ground, parts);
   const { flushInterval, syncInterval } = config.recorder;
   const recorder = createRecorder({ hub, archive, clock, log, flushInterval, syncInterval });
-  const gate: KeyGate = await openKeyGate({ store, hasher, clock, log });
+  const gate: KeyGate = await openKeyGate({ store, hasher, clock, log, audit });
   const { limits } = config;
   const { changes } = store;
   const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, liveSessions, changes });
@@ -117,16 +121,18 @@ export async function buildAppliance(
   const onRequest = createHttpHandler({
     archive,
     streams: liveSessions,
-    tokenGate: openTokenGate({ store, hasher, clock }),
+    tokenGate: openTokenGate({ store, hasher, clock, audit }),
     keys: {
       store,
       hasher,
       random,
       clock,
+      audit,
       get serverUrls() {
         return encoderUrls(urls());
       },
     },
+    audit,
     ready: () => ready,
     clock,
     log,
@@ -147,6 +153,10 @@ export async function buildAppliance(
       const accepted = new Set(config.listeners.flatMap(({ accept }) => accept));
       if (accepted.has('rtmpe') || accepted.has('rtmpte')) prepareKeyExchange();
       lock = lockForServing(config.dataDir); // before anything of another server's could be touched
+      audit.keepFile();
+      audit.note({ action: 'server.started', source: 'server' });
+      const { file: _file, warnings: _warnings, ...settings } = config;
+      await audit.noteSettings(settings);
       await archive.recover();
       await certificates.start();
       await recorder.start();
@@ -157,6 +167,7 @@ export async function buildAppliance(
         ingestLatency: config.ingestLatency,
         tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48) },
         certificates,
+        turnsAway: (address) => gate.turnsAway(address),
         betterUrl: (wanted) => {
           const { https, rtmps, rtmpts, rtmpe, rtmpte } = urls();
           if (wanted === 'http') return https;
@@ -184,6 +195,8 @@ export async function buildAppliance(
       await certificates.stop();
       await liveSessions.close();
       await gate.close();
+      if (lock !== undefined) audit.note({ action: 'server.stopped', source: 'server' });
+      await audit.close();
       await store.close();
       lock?.release();
       log.info('appliance.stopped');

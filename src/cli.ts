@@ -52,6 +52,7 @@ reading(
   .option('--require <door>', 'any, or tls to refuse it outside TLS', 'any')
   .option('--max-bitrate <rate>', 'such as 12M')
   .option('--max-session <duration>', 'such as 8h')
+  .option('--codecs <list>', 'the only codecs that may be sent, such as h264,aac', gather)
   .option('--note <text>', 'a note for people')
   .action(async (stream: string, options: KeyOptions) =>
     onGround(async (ground, config) => {
@@ -69,6 +70,13 @@ reading(key.command('show <id>').description('one key, without its secret')).act
     (await import('./keys/key-cli.ts')).showKey(id, await keyContext(ground, config)),
   ),
 );
+reading(key.command('rotate <id>').description('give a key a new secret; the old one works on for a while'))
+  .option('--grace <duration>', 'how long the old secret works; 0 for not at all', '24h')
+  .action(async (id: string, options: { grace: string }) =>
+    onGround(async (ground, config) =>
+      (await import('./keys/key-cli.ts')).rotateKey(id, options, await keyContext(ground, config)),
+    ),
+  );
 for (const [verb, words] of [
   ['disable', 'stop a key until it is enabled again; its live session ends'],
   ['enable', 'let a disabled key work again'],
@@ -114,10 +122,19 @@ reading(
 )
   .option('-o, --output <file>', 'a new file, or - for standard output')
   .action(async (id: string, options: { output?: string }) =>
-    onArchive(async (archive, verbs) => verbs.getRecording(archive, { ...options, id, writeOut })),
+    onArchive(async (archive, verbs, audit) => {
+      const report = await verbs.getRecording(archive, { ...options, id, writeOut });
+      audit.note({ action: 'recording.downloaded', source: 'cli', detail: `recording ${id}` });
+      return report;
+    }),
   );
 reading(recording.command('delete <id>').description('delete a finished recording, file and all')).action(
-  async (id: string) => onArchive(async (archive, verbs) => verbs.deleteRecording(archive, id)),
+  async (id: string) =>
+    onArchive(async (archive, verbs, audit) => {
+      const report = await verbs.deleteRecording(archive, id);
+      audit.note({ action: 'recording.deleted', source: 'cli', detail: `recording ${id}` });
+      return report;
+    }),
 );
 
 const token = program.command('token').description('tokens for the HTTP API');
@@ -140,6 +157,21 @@ reading(token.command('list').description('all tokens, without their secrets')).
 reading(token.command('revoke <id>').description('end a token for good')).action(async (id: string) =>
   onGround(async (ground) => (await import('./keys/token-cli.ts')).revokeToken(id, tokenContext(ground))),
 );
+
+const audit = program.command('audit').description('who did what with keys, tokens and recordings');
+reading(audit.command('list').description('the newest lines, or all since a moment'))
+  .option('--since <when>', 'ISO date, or a duration before now such as 24h')
+  .action(async (options: { since?: string }) =>
+    onGround(async (ground) =>
+      (await import('./store/audit-cli.ts')).listAudit(ground.audit, options, systemClock.now()),
+    ),
+  );
+audit
+  .command('export')
+  .description('every line as JSON Lines on standard output')
+  .action(async () =>
+    onGround(async (ground) => (await import('./store/audit-cli.ts')).exportAudit(ground.audit, writeOut)),
+  );
 
 const configuration = program.command('config').description('the configuration');
 reading(configuration.command('check').description('check it without starting')).action(async () =>
@@ -229,7 +261,7 @@ async function serve(firstRunKey: string | undefined): Promise<void> {
     const text = welcomeText({
       urls: appliance.urls,
       stream,
-      key: await createFirstKey(stream, await keyContext(ground, config)),
+      key: await createFirstKey(stream, await keyContext(ground, config, 'server')),
       recordings: config.recorder.directory,
       caFile: appliance.caFile,
       command: commandLine(),
@@ -267,6 +299,7 @@ async function onGround(verb: (ground: Ground, config: Config) => Promise<Report
   try {
     print(await verb(ground, config));
   } finally {
+    await ground.audit.close();
     await ground.store.close();
   }
 }
@@ -274,9 +307,11 @@ async function onGround(verb: (ground: Ground, config: Config) => Promise<Report
 type Archive = Awaited<ReturnType<typeof openTheArchive>>;
 type RecordingVerbs = typeof recordingVerbs;
 
-async function onArchive(verb: (archive: Archive, verbs: RecordingVerbs) => Promise<Report>): Promise<void> {
+async function onArchive(
+  verb: (archive: Archive, verbs: RecordingVerbs, audit: Ground['audit']) => Promise<Report>,
+): Promise<void> {
   await onGround(async (ground, config) =>
-    verb(await openTheArchive(ground, config), await import('./archive/recording-cli.ts')),
+    verb(await openTheArchive(ground, config), await import('./archive/recording-cli.ts'), ground.audit),
   );
 }
 
@@ -293,22 +328,25 @@ interface KeyOptions {
   readonly require: string;
   readonly maxBitrate?: string;
   readonly maxSession?: string;
+  readonly codecs?: string[];
   readonly note?: string;
 }
 
-async function keyContext({ store, hasher }: Ground, config: Config) {
+async function keyContext({ store, hasher, audit }: Ground, config: Config, source = 'cli') {
   const { doorUrls, encoderUrls } = await import('./encoder-settings.ts');
   return {
     store,
     hasher,
     clock: systemClock,
     random: systemRandom,
+    audit,
+    source,
     serverUrls: encoderUrls(doorUrls(config)),
   };
 }
 
-function tokenContext({ store, hasher }: Ground) {
-  return { store, hasher, clock: systemClock, random: systemRandom };
+function tokenContext({ store, hasher, audit }: Ground) {
+  return { store, hasher, audit, source: 'cli', clock: systemClock, random: systemRandom };
 }
 
 /** Every command that answers something can answer it to a script. */

@@ -32,6 +32,7 @@ export const configDefaults = {
     retention: { maxAge: null, maxTotalSize: null },
   },
   ingestLatency: '100ms',
+  duplicatePublisher: 'takeover',
   limits: {
     connections: 10_000,
     connectionsPerAddress: 64,
@@ -194,6 +195,8 @@ export const configSchema = block({
   }),
   /** Reads of publishing connections are gathered this long (PERFORMANCE 3.3); 0 = read at once. */
   ingestLatency: duration('0', '1s'),
+  /** A second publisher of a live stream: with the same key it takes over, or it is always refused. */
+  duplicatePublisher: choice(['takeover', 'refuse']),
   limits: block({
     /** Connections at one time, whatever their state. */
     connections: count(1_000_000),

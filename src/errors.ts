@@ -34,11 +34,15 @@ export const protocolErrors = {
 
 export const refusedErrors = {
   KEY_REFUSED: 'The stream key does not open this stream; the log names the reason.',
-  STREAM_BUSY: 'The stream is already being published with another key.',
+  STREAM_BUSY: 'The stream is already being published, with another key or where no takeover is wanted.',
+  ADDRESS_LOCKED_OUT: 'Too many wrong keys came from this address; it is not let in for a while.',
   DOOR_CLOSED: 'The listener does not accept this protocol.',
   TOO_MANY_CONNECTIONS: 'The connection limit, in all or for one address, is reached.',
   PLAYING_UNSUPPORTED: 'The client asked to play; this server only takes streams in.',
-  KEY_WITHDRAWN: 'The stream key of a live session was revoked, disabled or has expired.',
+  KEY_WITHDRAWN: 'The stream key of a live session was revoked, disabled or rotated away, or has expired.',
+  BITRATE_EXCEEDED: 'A session sent more than its stream key allows (--max-bitrate).',
+  SESSION_TOO_LONG: 'A session lasted as long as its stream key allows (--max-session).',
+  CODEC_NOT_ALLOWED: 'A session sent a codec that its stream key does not allow (--codecs).',
   STREAM_TAKEN_OVER: 'A newer session with the same key took the stream over.',
   STREAM_KICKED: 'An operator ended the session.',
   SHUTTING_DOWN: 'The appliance is stopping.',

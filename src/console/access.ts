@@ -37,7 +37,7 @@ export class Access {
   /** Undefined when the request may go on, else what to answer. Throws what the gate throws. */
   async refusal(request: IncomingMessage, scope: Scope): Promise<ApiProblem | undefined> {
     const bearer = bearerOf(request);
-    const verdict = await this.#gate.check(bearer, scope);
+    const verdict = await this.#gate.check(bearer, scope, request.socket.remoteAddress);
     if (verdict.tokenId !== undefined) this.#tokenIds.set(request, verdict.tokenId);
     if (verdict.granted) return undefined;
     this.#log.warn('request.refused', {
@@ -61,6 +61,11 @@ export class Access {
           : 'A valid API token is needed: Authorization: Bearer ptk_… (penstock token create).',
       headers: { 'WWW-Authenticate': `Bearer realm="penstock"${error}` },
     };
+  }
+
+  /** Whose request it is, for the audit log. */
+  sourceOf(request: IncomingMessage): string {
+    return `token ${this.tokenIdOf(request) ?? 'unknown'}`;
   }
 
   /** The public id of the token that was shown; undefined before the gate was asked, or when none was found. */

@@ -24,8 +24,8 @@ export interface HttpApiParts {
   readonly archive: Pick<Archive, 'list' | 'find' | 'openForRead'>;
   readonly streams: LiveStreams;
   readonly tokenGate: TokenGate;
-  /** What the verbs of `penstock key` and `penstock token` work on. */
-  readonly keys: KeyCliContext;
+  /** What the verbs of `penstock key` and `penstock token` work on; whose doing it is comes with each request. */
+  readonly keys: Omit<KeyCliContext, 'source'>;
   /** Whether encoders can be served: false while starting and stopping. */
   readonly ready: () => boolean;
   readonly log: Log;

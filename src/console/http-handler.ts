@@ -14,6 +14,8 @@ import { createHttpApi, type HttpApiParts } from './http-api.ts';
 
 export interface HttpHandlerParts extends HttpApiParts {
   readonly clock: Clock;
+  /** Where downloads are noted. */
+  readonly audit: HttpApiParts['keys']['audit'];
 }
 
 const downloadPath = /^\/api\/v1\/recordings\/([^/]+)\/file(?:\.flv)?$/;
@@ -30,7 +32,7 @@ const sharedHeaders = {
 export function createHttpHandler(
   parts: HttpHandlerParts,
 ): (request: IncomingMessage, response: ServerResponse) => void {
-  const { archive, clock, log } = parts;
+  const { archive, audit, clock, log } = parts;
   const access = new Access(parts.tokenGate, log);
   const api = createHttpApi(parts, access);
   const answerFromApi = getRequestListener(api.fetch, {
@@ -57,6 +59,12 @@ export function createHttpHandler(
     const id = parseRecordingId(idText);
     const recording = id === undefined ? undefined : await archive.openForRead(id);
     if (recording === undefined) throw new SetupError('NOT_FOUND', 'There is no such recording.');
+    audit.note({
+      action: 'recording.downloaded',
+      source: access.sourceOf(request),
+      stream: recording.entry.stream,
+      detail: `recording ${idText} to ${request.socket.remoteAddress}`,
+    });
     await sendRecording(request, response, recording, { clock, log });
   }
 

@@ -39,6 +39,8 @@ export interface DoorOptions {
   readonly ingestLatency: number;
   readonly tls: TlsPolicy;
   readonly certificates: CertificateChooser & { onRenewed(listener: () => void): () => void };
+  /** Whether an address is locked out: its connections are closed as soon as they are accepted. */
+  readonly turnsAway?: (address: string) => boolean;
   /** A URL that works for a client that came through the wrong door, as in `rtmps://ingest.example.com/live`. */
   readonly betterUrl: (wanted: 'rtmp' | 'http') => string | undefined;
   readonly clock: Clock;
@@ -75,7 +77,7 @@ export class DoorServer implements Component {
   /** Visitors inside their TLS handshake, by addresses and ports: the TLS server makes a socket of its own. */
   readonly #handshaking = new Map<string, Visitor>();
   #staticReads = false;
-  #refused = 0;
+  readonly #refused = { TOO_MANY_CONNECTIONS: 0, ADDRESS_LOCKED_OUT: 0 };
   #failed = 0;
 
   constructor(options: DoorOptions) {
@@ -165,9 +167,10 @@ export class DoorServer implements Component {
   #arrived(socket: Socket, accept: ReadonlySet<string>): void {
     socket.on('error', () => undefined); // whoever takes the socket over listens as well; until then, just 'close'
     const address = socket.remoteAddress;
-    const entry = address === undefined ? undefined : this.#admission.enter(address);
+    const lockedOut = address !== undefined && this.#options.turnsAway?.(address) === true;
+    const entry = address === undefined || lockedOut ? undefined : this.#admission.enter(address);
     if (address === undefined || entry === undefined) {
-      this.#refuseFull(address);
+      this.#refuseFull(address, lockedOut ? 'ADDRESS_LOCKED_OUT' : 'TOO_MANY_CONNECTIONS');
       socket.destroy();
       return;
     }
@@ -307,13 +310,14 @@ export class DoorServer implements Component {
   }
 
   // A flood must not flood the log as well: one line at once, then one for every hundred.
-  #refuseFull(address: string | undefined): void {
-    if (this.#refused++ % 100 === 0) {
-      this.#options.log.warn('connection.refused', {
-        peer: address,
-        code: 'TOO_MANY_CONNECTIONS',
-        refusedSoFar: this.#refused,
-      });
+  #refuseFull(
+    address: string | undefined,
+    code: 'TOO_MANY_CONNECTIONS' | 'ADDRESS_LOCKED_OUT' = 'TOO_MANY_CONNECTIONS',
+  ): void {
+    this.#refused[code] += 1;
+    const refusedSoFar = this.#refused[code];
+    if (refusedSoFar % 100 === 1) {
+      this.#options.log.warn('connection.refused', { peer: address, code, refusedSoFar });
     }
   }
 }

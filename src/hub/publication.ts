@@ -3,7 +3,14 @@ import type { Tag, TagSink } from '../flv/tag.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
 
 /** Why a publication ended. */
-export type EndReason = 'unpublished' | 'publisher-lost' | 'replaced' | 'revoked' | 'kicked' | 'shutdown';
+export type EndReason =
+  | 'unpublished'
+  | 'publisher-lost'
+  | 'replaced'
+  | 'revoked'
+  | 'limited'
+  | 'kicked'
+  | 'shutdown';
 
 /** The source of a publication, as the hub sees it. */
 export interface Publisher {

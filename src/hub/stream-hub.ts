@@ -15,7 +15,7 @@ export interface StreamHub {
   /**
    * Opens the stream to this publisher; resolves when all onPublish listeners have. With the same key the newer
    * publisher wins at once: the older one is evicted, its publication ended as `replaced`. Throws RefusedError
-   * STREAM_BUSY when another key holds the stream, STREAM_TAKEN_OVER when a still newer publisher came while
+   * STREAM_BUSY when another key holds the stream, or anybody where no takeover is wanted, STREAM_TAKEN_OVER when a still newer publisher came while
    * the listeners were at work, and whatever a listener throws.
    */
   publish(stream: StreamName, publisher: Publisher): Promise<Publication>;
@@ -27,7 +27,12 @@ export interface StreamHub {
   readonly failedSubscribers: number;
 }
 
+/** What a second publisher of a live stream may do: take it over with the same key, or never. */
+export type DuplicatePublisher = 'takeover' | 'refuse';
+
 export interface StreamHubOptions {
+  /** By default `takeover`. */
+  readonly duplicatePublisher?: DuplicatePublisher;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -39,13 +44,15 @@ export function createStreamHub(options: StreamHubOptions): StreamHub {
 class Hub implements StreamHub {
   readonly #clock: Clock;
   readonly #log: Log;
+  readonly #duplicates: DuplicatePublisher;
   readonly #live = new Map<StreamName, LivePublication>();
   readonly #listeners = new Set<PublishListener>();
   #failedSubscribers = 0;
 
-  constructor({ clock, log }: StreamHubOptions) {
+  constructor({ clock, log, duplicatePublisher = 'takeover' }: StreamHubOptions) {
     this.#clock = clock;
     this.#log = log;
+    this.#duplicates = duplicatePublisher;
   }
 
   get publications(): readonly Publication[] {
@@ -64,8 +71,9 @@ class Hub implements StreamHub {
   async publish(stream: StreamName, publisher: Publisher): Promise<Publication> {
     // Everything up to the first await is one step, so of publishers that come at once exactly one holds the stream.
     const older = this.#live.get(stream);
-    if (older !== undefined && older.keyId !== publisher.keyId) {
-      throw new RefusedError('STREAM_BUSY', `${stream} is already being published with another key`);
+    if (older !== undefined && (this.#duplicates === 'refuse' || older.keyId !== publisher.keyId)) {
+      const how = older.keyId === publisher.keyId ? 'with the same key' : 'with another key';
+      throw new RefusedError('STREAM_BUSY', `${stream} is already being published ${how}`);
     }
     const publication = new LivePublication(stream, publisher, this.#clock.now(), {
       ended: () => {

@@ -50,6 +50,17 @@ export class GuessLimiter {
     return duration;
   }
 
+  /** Milliseconds that the answer to a failure should wait: the first is answered at once, as a typo would be. */
+  delay(address: string): number {
+    const suspect = this.#suspects.get(addressGroup(address));
+    if (suspect === undefined) return 0;
+    const now = this.#clock.monotonic();
+    if (now < suspect.lockedUntil) return keysLimits.longestDelay;
+    const failures = keysLimits.guesses - suspect.tokens;
+    if (failures <= 1) return 0;
+    return Math.min(keysLimits.firstDelay * 2 ** (Math.ceil(failures) - 2), keysLimits.longestDelay);
+  }
+
   /** Addresses remembered. */
   get size(): number {
     return this.#suspects.size;

@@ -1,21 +1,23 @@
 // The verbs of `penstock key`. Each answers a Report; bad input is a SetupError that says what would be right.
 // The key itself is in one Report only, the one of its making.
 import type { Clock } from '../ops/clock.ts';
-import { parseAddressBlock, formatAddressBlock, type AddressBlock } from '../ops/address.ts';
+import { parseAddressBlock, type AddressBlock } from '../ops/address.ts';
 import { argumentInvalid, readChoice, readMoment, readNote } from '../ops/arguments.ts';
 import { parseStreamName, type KeyId, type StreamName } from '../ops/names.ts';
-import {
-  formatBitrate,
-  formatDuration,
-  formatInstant,
-  parseBitrate,
-  parseDuration,
-} from '../ops/quantities.ts';
+import { formatInstant, parseBitrate, parseDuration } from '../ops/quantities.ts';
 import type { Random } from '../ops/random.ts';
 import type { Report } from '../ops/report.ts';
-import { formatFields, formatTable } from '../ops/table.ts';
 import { SetupError } from '../errors.ts';
+import type { AuditLine, AuditLog } from '../store/audit-log.ts';
 import type { Store } from '../store/store.ts';
+import {
+  describeKey,
+  encoderSettings,
+  reportKey,
+  reportKeys,
+  secretText,
+  type ServerUrls,
+} from './key-report.ts';
 import type { StreamKey } from './key-rule.ts';
 import { openKeyStore } from './key-store.ts';
 import type { SecretHasher } from './secret-hasher.ts';
@@ -26,8 +28,10 @@ export interface KeyCliContext {
   readonly hasher: SecretHasher;
   readonly random: Random;
   readonly clock: Clock;
-  /** Door → URL without an application, such as `rtmps` → `rtmps://ingest.example.com:1935`. */
-  readonly serverUrls: Readonly<Record<string, string>>;
+  readonly serverUrls: ServerUrls;
+  readonly audit: Pick<AuditLog, 'note'>;
+  /** Whose doing it is, for the audit log: `cli`, `server`, or `token ID`. */
+  readonly source: string;
 }
 
 /** As typed on the command line. */
@@ -40,24 +44,63 @@ export interface NewKeyArguments {
   readonly require?: string | undefined;
   readonly maxBitrate?: string | undefined;
   readonly maxSession?: string | undefined;
+  /** Codec names, each possibly several with commas between. */
+  readonly codecs?: readonly string[] | undefined;
   readonly note?: string | undefined;
 }
 
 /** Throws SetupError ARGUMENT_INVALID, ResourceError STORE_FAILED. */
 export async function createKey(given: NewKeyArguments, context: KeyCliContext): Promise<Report> {
   const { key, secret } = await makeKey(given, context);
-  const { id, stream, role, server, expiresAt } = describe(key, context);
-  const rows = Object.entries(server).map(([door, url]) => [`${door} server`, url] as const);
+  const { id, stream, role, server, expiresAt } = describeKey(key, context.serverUrls);
+  const settings = encoderSettings(key, secret.reveal(), server);
   return {
-    json: { id, stream, role, key: secret.reveal(), server, expiresAt },
+    json: { id, stream, role, key: secret.reveal(), server, expiresAt, settings },
     text: [
       `Key ${id} may ${role} ${stream}${expiresAt === null ? '' : ` until ${expiresAt}`}.`,
       '',
-      ...(rows.length > 0 ? [formatFields(rows), ''] : []),
-      // Not through formatFields, which would mask it.
-      `stream key    ${secret.reveal()}`,
+      secretText(secret.reveal(), server, settings),
+    ].join('\n'),
+  };
+}
+
+/**
+ * Gives a key a new secret. The old one goes on working until the grace ends, and both count as the same key: an
+ * encoder that is switched to the new one takes its stream over at once. `grace` is a duration, by default 24 h; 0
+ * ends the old secret at once. Throws SetupError NOT_FOUND, or ARGUMENT_INVALID also for a key that is revoked or
+ * has expired; ResourceError STORE_FAILED.
+ */
+export async function rotateKey(
+  id: string,
+  { grace = '24h' }: { readonly grace?: string | undefined },
+  context: KeyCliContext,
+): Promise<Report> {
+  const now = context.clock.now();
+  const duration = parseDuration(grace);
+  if (duration === undefined || duration > longestGrace) {
+    throw argumentInvalid('--grace', grace, 'Give a duration such as 24h or 7d, at most 365d; 0 for none.');
+  }
+  const keys = openKeyStore(context.store);
+  const before = await keys.find(readId(id));
+  if (before === undefined) throw keyNotFound(id);
+  if (before.expiresAt !== undefined && before.expiresAt <= now) throw keyOver(before, 'has expired');
+  const made = generateKey('psk', (length) => context.random.bytes(length), before.id);
+  const key = await keys.rotate(before.id, context.hasher.hash(made.secret), now + duration);
+  if (key === undefined) throw keyNotFound(id);
+  if (key.state === 'revoked') throw keyOver(key, 'is revoked');
+  note(context, 'key.rotated', key, `grace ${grace}`);
+  const { server, ...described } = describeKey(key, context.serverUrls);
+  const settings = encoderSettings(key, made.secret.reveal(), server);
+  const until = formatInstant(now + duration);
+  return {
+    json: { ...described, key: made.secret.reveal(), server, settings, previousUntil: until },
+    text: [
+      `Key ${key.id} of ${key.stream} has a new secret.`,
+      duration === 0
+        ? 'The old one has ended; a live session with it ends within a second.'
+        : `The old one works until ${until}; \`penstock key show ${key.id}\` tells who still uses it.`,
       '',
-      'This is the only time the stream key is shown: the server keeps no more than its hash.',
+      secretText(made.secret.reveal(), server, settings),
     ].join('\n'),
   };
 }
@@ -78,34 +121,14 @@ export async function createFirstKey(
 
 /** Throws ResourceError STORE_FAILED. */
 export async function listKeys(context: KeyCliContext): Promise<Report> {
-  const keys = await openKeyStore(context.store).list();
-  const now = context.clock.now();
-  if (keys.length === 0) {
-    return { json: [], text: 'There is no stream key yet. Make one: penstock key create live/camera-1' };
-  }
-  return {
-    json: keys.map((key) => listEntry(key, context)),
-    text: formatTable(
-      ['ID', 'STREAM', 'ROLE', 'STATE', 'EXPIRES', 'LAST USED', 'FROM', 'NOTE'],
-      keys.map((key) => [
-        key.id,
-        key.stream,
-        key.role,
-        key.state,
-        expiryText(key.expiresAt, now),
-        key.lastUse === undefined ? 'never' : `${formatDuration(now - key.lastUse.at)} ago`,
-        key.lastUse?.address ?? '',
-        key.note ?? '',
-      ]),
-    ),
-  };
+  return reportKeys(await openKeyStore(context.store).list(), context.serverUrls, context.clock.now());
 }
 
 /** Throws SetupError NOT_FOUND, ResourceError STORE_FAILED. */
 export async function showKey(id: string, context: KeyCliContext): Promise<Report> {
   const key = await openKeyStore(context.store).find(readId(id));
   if (key === undefined) throw keyNotFound(id);
-  return show(key, context);
+  return reportKey(key, context.serverUrls, context.clock.now());
 }
 
 /** Throws SetupError NOT_FOUND, or ARGUMENT_INVALID when a revoked key is to change; ResourceError STORE_FAILED. */
@@ -117,19 +140,57 @@ export async function setKeyState(
   const wanted = { disable: 'disabled', enable: 'active', revoke: 'revoked' } as const;
   const key = await openKeyStore(context.store).setState(readId(id), wanted[verb]);
   if (key === undefined) throw keyNotFound(id);
-  if (key.state !== wanted[verb]) {
-    throw new SetupError('ARGUMENT_INVALID', `Key ${key.id} is revoked; that is final.`, {
-      hint: `Make a new key: penstock key create ${key.stream}`,
-    });
-  }
+  if (key.state !== wanted[verb]) throw keyOver(key, 'is revoked; that is final');
+  note(
+    context,
+    ({ disable: 'key.disabled', enable: 'key.enabled', revoke: 'key.revoked' } as const)[verb],
+    key,
+  );
   const consequence = {
     disable: 'A live session with it ends within a second; `penstock key enable` takes that back.',
     enable: 'It is accepted again within a second.',
     revoke: 'A live session with it ends within a second. It can never be used again.',
   };
-  const { json } = show(key, context);
+  const { json } = reportKey(key, context.serverUrls, context.clock.now());
   return { json, text: `Key ${key.id} of ${key.stream} is ${key.state}. ${consequence[verb]}` };
 }
+
+/** What a key may be restricted to: every name that a session can have for a codec. */
+export const codecNames = [
+  'h264',
+  'hevc',
+  'av1',
+  'vp9',
+  'vp8',
+  'vvc',
+  'h263',
+  'vp6',
+  'vp6-alpha',
+  'screen',
+  'screen2',
+  'aac',
+  'opus',
+  'mp3',
+  'ac3',
+  'eac3',
+  'flac',
+  'pcm',
+  'adpcm',
+  'speex',
+  'nellymoser',
+  'g711-alaw',
+  'g711-mulaw',
+] as const;
+
+const codecAliases: Readonly<Record<string, string>> = {
+  avc: 'h264',
+  h265: 'hevc',
+  'ac-3': 'ac3',
+  'e-ac-3': 'eac3',
+};
+
+/** Milliseconds: a grace without an end would be no rotation. */
+const longestGrace = 365 * 86_400_000;
 
 function readRules(given: NewKeyArguments, now: number): Omit<StreamKey, 'id' | 'digest' | 'pepperVersion'> {
   const expiresAt = given.expires === undefined ? undefined : readMoment('--expires', given.expires, now);
@@ -163,6 +224,8 @@ function readRules(given: NewKeyArguments, now: number): Omit<StreamKey, 'id' | 
       parseDuration,
       'a duration such as 8h or 30m',
     ),
+    codecs: readCodecs(given.codecs ?? []),
+    generation: 1,
     note: given.note === undefined ? undefined : readNote('--note', given.note),
   };
 }
@@ -187,6 +250,12 @@ function readBlock(text: string): AddressBlock {
   );
 }
 
+function readCodecs(texts: readonly string[]): readonly string[] {
+  const words = texts.flatMap((text) => text.split(',')).map((word) => word.trim().toLowerCase());
+  const names = words.map((word) => codecAliases[word] ?? word);
+  return [...new Set(names.map((name) => readChoice('--codecs', name, codecNames)))];
+}
+
 function readPositive(
   argument: string,
   text: string | undefined,
@@ -205,6 +274,21 @@ function readId(text: string): KeyId {
   throw argumentInvalid('ID', text, "Give the 8 characters of the key's id, as in `penstock key list`.");
 }
 
+function keyOver(key: StreamKey, why: string): SetupError {
+  return new SetupError('ARGUMENT_INVALID', `Key ${key.id} ${why}.`, {
+    hint: `Make a new key: penstock key create ${key.stream}`,
+  });
+}
+
+function note(
+  { audit, source }: KeyCliContext,
+  action: AuditLine['action'],
+  key: StreamKey,
+  detail?: string,
+): void {
+  audit.note({ action, source, key: key.id, stream: key.stream, detail });
+}
+
 function keyNotFound(id: string): SetupError {
   return new SetupError('NOT_FOUND', `There is no stream key ${id}.`, { hint: 'See `penstock key list`.' });
 }
@@ -218,72 +302,6 @@ async function makeKey(given: NewKeyArguments, context: KeyCliContext) {
   }
   const key: StreamKey = { ...rules, ...context.hasher.hash(made.secret), id: made.id as KeyId };
   await keys.create(key);
+  note(context, 'key.created', key, key.role);
   return { key, secret: made.secret };
-}
-
-function describe(key: StreamKey, { serverUrls }: KeyCliContext) {
-  const app = key.stream.slice(0, key.stream.indexOf('/'));
-  return {
-    id: key.id,
-    stream: key.stream,
-    role: key.role,
-    server: Object.fromEntries(
-      Object.entries(serverUrls).map(([door, url]) => [door, `${url.replace(/\/+$/, '')}/${app}`]),
-    ),
-    expiresAt: formatInstant(key.expiresAt),
-  };
-}
-
-function listEntry(key: StreamKey, context: KeyCliContext) {
-  return {
-    ...describe(key, context),
-    state: key.state,
-    lastUsedAt: formatInstant(key.lastUse?.at),
-    lastUsedFrom: key.lastUse?.address ?? null,
-  };
-}
-
-function show(key: StreamKey, context: KeyCliContext): Report {
-  const now = context.clock.now();
-  const allow = key.allow.map(formatAddressBlock);
-  const json = {
-    ...listEntry(key, context),
-    lastUsedEncoder: key.lastUse?.encoder ?? null,
-    lastUsedDoor: key.lastUse?.door ?? null,
-    createdAt: formatInstant(key.createdAt),
-    notBefore: formatInstant(key.notBefore),
-    allow,
-    require: key.require,
-    maxBitrate: key.maxBitrate ?? null,
-    maxSession: key.maxSession ?? null,
-    note: key.note ?? null,
-  };
-  const text = formatFields([
-    ['id', key.id],
-    ['stream', key.stream],
-    ['role', key.role],
-    ['state', key.state],
-    ['created', json.createdAt ?? undefined],
-    ['not before', json.notBefore ?? undefined],
-    [
-      'expires',
-      key.expiresAt === undefined ? 'never' : `${json.expiresAt} (${expiryText(key.expiresAt, now)})`,
-    ],
-    ['allowed from', allow.length === 0 ? 'anywhere' : allow.join(', ')],
-    ['requires', key.require === 'tls' ? 'TLS (rtmps, rtmpts)' : 'nothing: any door that is open'],
-    ['max bitrate', key.maxBitrate === undefined ? undefined : formatBitrate(key.maxBitrate)],
-    ['max session', key.maxSession === undefined ? undefined : formatDuration(key.maxSession)],
-    ['last used', json.lastUsedAt ?? 'never'],
-    ['  from', key.lastUse?.address],
-    ['  by', key.lastUse?.encoder],
-    ['  door', key.lastUse?.door],
-    ['note', key.note],
-    ...Object.entries(json.server).map(([door, url]) => [`${door} server`, url] as const),
-  ]);
-  return { json, text };
-}
-
-function expiryText(expiresAt: number | undefined, now: number): string {
-  if (expiresAt === undefined) return 'never';
-  return expiresAt > now ? `in ${formatDuration(expiresAt - now)}` : 'expired';
 }

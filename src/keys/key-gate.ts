@@ -4,6 +4,7 @@ import type { CancelTimer, Clock } from '../ops/clock.ts';
 import { addressGroup } from '../ops/address.ts';
 import type { Log } from '../ops/log.ts';
 import type { KeyId } from '../ops/names.ts';
+import type { AuditLog } from '../store/audit-log.ts';
 import { anySubject } from '../store/change-feed.ts';
 import type { Store } from '../store/store.ts';
 import { GuessLimiter } from './guess-limiter.ts';
@@ -22,7 +23,11 @@ import { parseKey, type ParsedKey } from './stream-key-format.ts';
 
 export type { AccessRequest } from './key-rule.ts';
 
-export type WithdrawalReason = 'revoked' | 'disabled' | 'expired';
+/** `rotated`: the key has a newer secret, and the grace of the old one is over. */
+export type WithdrawalReason = 'revoked' | 'disabled' | 'expired' | 'rotated';
+
+/** `upTo`: sessions whose verdict had this generation or an older one; Infinity means all of the key. */
+type WithdrawalListener = (keyId: KeyId, why: WithdrawalReason, upTo: number) => void;
 
 export interface KeyGate {
   /**
@@ -31,7 +36,12 @@ export interface KeyGate {
    */
   check(request: AccessRequest): Promise<Verdict>;
   /** Tells within 1 s that live sessions of a key must end. Returns how to stop listening. */
-  onWithdrawn(listener: (keyId: KeyId, why: WithdrawalReason) => void): () => void;
+  onWithdrawn(listener: WithdrawalListener): () => void;
+  /**
+   * Whether a connection from there need not be accepted: the address is locked out for guessing, and no key that
+   * works now was last used from it.
+   */
+  turnsAway(address: string): boolean;
   /** Writes the last marks of use; call it before the store is closed. */
   close(): Promise<void>;
 }
@@ -41,6 +51,7 @@ export interface KeyGateOptions {
   readonly hasher: SecretHasher;
   readonly clock: Clock;
   readonly log: Log;
+  readonly audit: Pick<AuditLog, 'note'>;
 }
 
 /**
@@ -71,10 +82,20 @@ class StoreKeyGate implements KeyGate {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #limiter: GuessLimiter;
-  readonly #listeners = new Set<(keyId: KeyId, why: WithdrawalReason) => void>();
-  readonly #uses = new Map<KeyId, KeyUse>();
-  /** Granted keys that expire. */
-  readonly #expiring = new Map<KeyId, number>();
+  readonly #audit: Pick<AuditLog, 'note'>;
+  readonly #listeners = new Set<WithdrawalListener>();
+  /** Uses not written down yet, by key and generation. */
+  readonly #uses = new Map<
+    string,
+    { readonly id: KeyId; readonly generation: number; readonly use: KeyUse }
+  >();
+  /** Secrets that sessions may hold and that end some day, by key and generation. */
+  readonly #ending = new Map<
+    string,
+    { readonly id: KeyId; readonly generation: number; readonly until: number }
+  >();
+  /** The address group that each key was last used from. */
+  readonly #usedFrom = new Map<KeyId, string>();
   readonly #cancels: CancelTimer[] = [];
   readonly #keys = new Map<string, StreamKey>();
   /** Subjects of the change feed that were not read anew yet. */
@@ -82,12 +103,13 @@ class StoreKeyGate implements KeyGate {
   #reading: Promise<void> | undefined;
   #cancelFlush: CancelTimer | undefined;
 
-  constructor({ store, hasher, clock, log }: KeyGateOptions) {
+  constructor({ store, hasher, clock, log, audit }: KeyGateOptions) {
     this.#store = store;
     this.#keyStore = openKeyStore(store);
     this.#hasher = hasher;
     this.#clock = clock;
     this.#log = log;
+    this.#audit = audit;
     this.#limiter = new GuessLimiter(clock);
   }
 
@@ -103,6 +125,16 @@ class StoreKeyGate implements KeyGate {
   }
 
   async check(request: AccessRequest): Promise<Verdict> {
+    const verdict = await this.#decide(request);
+    this.#note(verdict, request);
+    return verdict;
+  }
+
+  turnsAway(address: string): boolean {
+    return this.#limiter.isLockedOut(address) && !this.#isUsedFrom(addressGroup(address));
+  }
+
+  async #decide(request: AccessRequest): Promise<Verdict> {
     const parsed = parseKey('psk', request.key ?? request.name);
     if (typeof parsed === 'string') return this.#refuseMalformed(parsed, request);
 
@@ -111,19 +143,30 @@ class StoreKeyGate implements KeyGate {
     const key = this.#keys.get(parsed.id);
     const credential = this.#compare(parsed, key);
     const verdict = judge(credential, request, this.#clock.now());
-    const guessed = credential.outcome !== 'matched';
+    const guessed = credential.outcome === 'unknown-key' || credential.outcome === 'wrong-secret';
+    // Someone behind the same address may be guessing; that must not shut out who publishes from there.
     if (
       this.#limiter.isLockedOut(request.address) &&
-      (guessed || !usedFrom(credential.key, request.address))
+      (guessed || key === undefined || this.#usedFrom.get(key.id) !== addressGroup(request.address))
     ) {
-      return { granted: false, reason: 'too-many-attempts', ...(key && { keyId: key.id }) };
+      return this.#refuseLate(
+        {
+          granted: false,
+          reason: 'too-many-attempts',
+          ...(key && { keyId: key.id }),
+        },
+        request.address,
+      );
     }
-    if (guessed) this.#countFailure(request.address, 1);
-    if (verdict.granted) this.#noteUse(verdict.keyId, verdict.until, request);
+    if (guessed) {
+      this.#countFailure(request.address, 1);
+      return this.#refuseLate(verdict, request.address);
+    }
+    if (verdict.granted) this.#noteUse(verdict.keyId, verdict.generation, verdict.until, request);
     return verdict;
   }
 
-  onWithdrawn(listener: (keyId: KeyId, why: WithdrawalReason) => void): () => void {
+  onWithdrawn(listener: WithdrawalListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
   }
@@ -136,14 +179,26 @@ class StoreKeyGate implements KeyGate {
   }
 
   #refuseMalformed(reason: 'not-a-key' | 'mistyped', request: AccessRequest): Verdict {
-    if (this.#limiter.isLockedOut(request.address)) return { granted: false, reason: 'too-many-attempts' };
-    this.#countFailure(request.address, keysLimits.malformedWeight);
-    return judge({ outcome: reason }, request, this.#clock.now());
+    const { address } = request;
+    if (this.#limiter.isLockedOut(address)) {
+      return this.#refuseLate({ granted: false, reason: 'too-many-attempts' }, address);
+    }
+    this.#countFailure(address, keysLimits.malformedWeight);
+    return this.#refuseLate(judge({ outcome: reason }, request, this.#clock.now()), address);
+  }
+
+  // Whoever guesses waits longer each time. The waiting is the session's: it costs no more than a connection.
+  #refuseLate(verdict: Verdict, address: string): Verdict {
+    const delay = this.#limiter.delay(address);
+    return verdict.granted || delay === 0 ? verdict : { ...verdict, delay };
   }
 
   #compare({ secret }: ParsedKey, key: StreamKey | undefined): Credential {
+    // Both are always compared: the time of an answer tells neither which secret fits nor whether there are two.
     const matches = this.#hasher.matches(secret, key);
+    const matchesPrevious = this.#hasher.matches(secret, key?.previous);
     if (key === undefined) return { outcome: 'unknown-key' };
+    if (matchesPrevious) return { outcome: 'matched-previous', key };
     if (!matches && key.pepperVersion !== this.#hasher.pepperVersion) {
       this.#log.error('pepper.mismatched', {
         key: key.id,
@@ -156,25 +211,47 @@ class StoreKeyGate implements KeyGate {
   #countFailure(address: string, weight: number): void {
     const lockout = this.#limiter.fail(address, weight);
     if (lockout === undefined) return;
-    this.#log.warn('address.locked-out', { address: addressGroup(address), seconds: lockout / 1000 });
+    const [group, seconds] = [addressGroup(address), lockout / 1000];
+    this.#log.warn('address.locked-out', { address: group, seconds });
+    this.#audit.note({ action: 'address.locked-out', source: group, detail: `for ${seconds} s` });
+  }
+
+  #note(verdict: Verdict, { address, door, encoder }: AccessRequest): void {
+    const key = verdict.keyId === undefined ? undefined : this.#keys.get(verdict.keyId);
+    const old = verdict.granted && key !== undefined && verdict.generation < key.generation;
+    this.#audit.note({
+      action: verdict.granted ? 'key.used' : 'key.refused',
+      source: address,
+      key: key?.id,
+      stream: key?.stream,
+      door,
+      detail: verdict.granted ? `${old ? 'the old secret, ' : ''}encoder ${encoder}` : verdict.reason,
+    });
+  }
+
+  #isUsedFrom(group: string): boolean {
+    for (const [id, from] of this.#usedFrom) {
+      if (from === group && this.#keys.get(id)?.state === 'active') return true;
+    }
+    return false;
   }
 
   // Written a little later: the verdict does not wait, and an encoder that reconnects in a loop costs one write.
-  #noteUse(id: KeyId, until: number | undefined, { address, encoder, door }: AccessRequest): void {
+  #noteUse(id: KeyId, generation: number, until: number | undefined, request: AccessRequest): void {
+    const { address, encoder, door } = request;
     const use = { at: this.#clock.now(), address, encoder: encoder.slice(0, keysLimits.encoderLength), door };
-    const key = this.#keys.get(id);
-    if (key !== undefined) this.#keys.set(id, { ...key, lastUse: use });
-    if (until !== undefined) this.#expiring.set(id, until);
-    this.#uses.set(id, use);
+    this.#usedFrom.set(id, addressGroup(address));
+    if (until !== undefined) this.#ending.set(`${id} ${generation}`, { id, generation, until });
+    this.#uses.set(`${id} ${generation}`, { id, generation, use });
     this.#cancelFlush ??= this.#clock.after(touchDelayMs, () => void this.#flushUses());
   }
 
   async #flushUses(): Promise<void> {
     this.#cancelFlush = undefined;
-    const uses = [...this.#uses];
+    const uses = [...this.#uses.values()];
     this.#uses.clear();
     try {
-      for (const [id, use] of uses) await this.#keyStore.touch(id, use);
+      for (const { id, generation, use } of uses) await this.#keyStore.touch(id, use, generation);
     } catch (error) {
       this.#log.warn('key-use.lost', { reason: String(error) });
     }
@@ -219,30 +296,41 @@ class StoreKeyGate implements KeyGate {
   #replace(id: KeyId, key: StreamKey | undefined): void {
     const before = this.#keys.get(id);
     if (key === undefined) this.#keys.delete(id);
-    else this.#keys.set(id, { ...key, lastUse: this.#uses.get(id) ?? key.lastUse });
+    else this.#keys.set(id, key);
+    if (key?.lastUse === undefined) this.#usedFrom.delete(id);
+    else if (before === undefined) this.#usedFrom.set(id, addressGroup(key.lastUse.address));
+    if (before === undefined) return;
+    if (key !== undefined && key.generation > before.generation) this.#rotated(key);
     const state = key?.state ?? 'revoked';
-    if (before === undefined || before.state === state) return;
+    if (before.state === state) return;
     this.#log.info('key.changed', { key: id, stream: before.stream, state });
-    if (before.state === 'active' && state !== 'active') this.#withdraw(id, state);
+    if (before.state === 'active' && state !== 'active') this.#withdraw(id, state, Infinity);
+  }
+
+  #rotated({ id, stream, state, generation, previous, expiresAt }: StreamKey): void {
+    this.#log.info('key.changed', { key: id, stream, state, rotated: true });
+    const old = generation - 1;
+    const until = Math.min(previous?.until ?? -Infinity, expiresAt ?? Infinity);
+    if (old > 1) this.#withdraw(id, 'rotated', old - 1); // only the last two secrets of a key work
+    if (this.#clock.now() >= until) this.#withdraw(id, 'rotated', old);
+    else this.#ending.set(`${id} ${old}`, { id, generation: old, until });
   }
 
   #tick(): void {
     if (this.#stale.size > 0) void this.#refreshOrSay();
     const now = this.#clock.now();
-    for (const [id, until] of this.#expiring) {
+    for (const { id, generation, until } of this.#ending.values()) {
       if (now < until) continue;
-      this.#log.info('key.expired', { key: id });
-      this.#withdraw(id, 'expired');
+      const expired = (this.#keys.get(id)?.expiresAt ?? Infinity) <= now;
+      this.#log.info('key.expired', { key: id, old: !expired });
+      this.#withdraw(id, expired ? 'expired' : 'rotated', generation);
     }
   }
 
-  #withdraw(id: KeyId, why: WithdrawalReason): void {
-    this.#expiring.delete(id);
-    for (const listener of this.#listeners) listener(id, why);
+  #withdraw(id: KeyId, why: WithdrawalReason, upTo: number): void {
+    for (const [name, ending] of this.#ending) {
+      if (ending.id === id && ending.generation <= upTo) this.#ending.delete(name);
+    }
+    for (const listener of this.#listeners) listener(id, why, upTo);
   }
-}
-
-// Someone behind the same address may be guessing; that must not shut out who publishes from there.
-function usedFrom(key: StreamKey, address: string): boolean {
-  return key.lastUse !== undefined && addressGroup(key.lastUse.address) === addressGroup(address);
 }

@@ -8,6 +8,13 @@ import type { HashedSecret } from './secret-hasher.ts';
 type Role = 'publish' | 'play';
 export type KeyState = 'active' | 'disabled' | 'revoked';
 
+/** A secret that was replaced and still works for a while, so that an encoder can be switched at leisure. */
+export interface PreviousSecret extends HashedSecret {
+  /** End of the grace, in milliseconds since the epoch. */
+  readonly until: number;
+  readonly lastUse?: KeyUse | undefined;
+}
+
 export interface StreamKey extends HashedSecret {
   readonly id: KeyId;
   readonly stream: StreamName;
@@ -25,7 +32,13 @@ export interface StreamKey extends HashedSecret {
   readonly maxBitrate?: number | undefined;
   /** Milliseconds. */
   readonly maxSession?: number | undefined;
+  /** Names as in `penstock stream list`: h264, aac… Empty = any. */
+  readonly codecs: readonly string[];
+  /** Counts the secrets that the key has had, from 1: the digest is that of the newest. */
+  readonly generation: number;
+  readonly previous?: PreviousSecret | undefined;
   readonly note?: string | undefined;
+  /** With whichever of its secrets. */
   readonly lastUse?: KeyUse | undefined;
 }
 
@@ -58,6 +71,7 @@ type RefusalReason =
   | 'wrong-secret'
   | 'disabled'
   | 'revoked'
+  | 'rotated'
   | 'not-yet-valid'
   | 'expired'
   | 'role-missing'
@@ -71,12 +85,16 @@ export type Verdict =
       readonly granted: true;
       readonly keyId: KeyId;
       readonly stream: StreamName;
-      /** When the key expires, in milliseconds since the epoch. */
+      /** Which secret of the key was shown (StreamKey.generation). */
+      readonly generation: number;
+      /** When the key expires, or the grace of an old secret ends, in milliseconds since the epoch. */
       readonly until?: number;
       /** Milliseconds. */
       readonly maxSession?: number;
       /** Bits per second. */
       readonly maxBitrate?: number;
+      /** Left out: any. */
+      readonly codecs?: readonly string[];
     }
   | {
       readonly granted: false;
@@ -84,32 +102,44 @@ export type Verdict =
       readonly reason: RefusalReason;
       /** When an existing key was named. */
       readonly keyId?: KeyId;
+      /** Milliseconds that the answer is to wait, for whoever is guessing. */
+      readonly delay?: number;
     };
 
 /** What became of the key that a request carries: how far it led. */
 export type Credential =
   | { readonly outcome: 'not-a-key' | 'mistyped' | 'unknown-key' }
-  | { readonly outcome: 'wrong-secret' | 'matched'; readonly key: StreamKey };
+  | { readonly outcome: 'wrong-secret' | 'matched' | 'matched-previous'; readonly key: StreamKey };
 
 /** `now` in milliseconds since the epoch. */
 export function judge(credential: Credential, request: AccessRequest, now: number): Verdict {
   if (!('key' in credential)) return { granted: false, reason: credential.outcome };
   const { outcome, key } = credential;
-  const reason = outcome === 'matched' ? objection(key, request, now) : outcome;
+  const old = outcome === 'matched-previous' ? key.previous : undefined;
+  const reason = outcome === 'wrong-secret' ? outcome : objection(key, old, request, now);
   if (reason !== undefined) return { granted: false, reason, keyId: key.id };
+  const until = Math.min(key.expiresAt ?? Infinity, old?.until ?? Infinity);
   return {
     granted: true,
     keyId: key.id,
     stream: key.stream,
-    ...(key.expiresAt !== undefined && { until: key.expiresAt }),
+    generation: old === undefined ? key.generation : key.generation - 1,
+    ...(until < Infinity && { until }),
     ...(key.maxSession !== undefined && { maxSession: key.maxSession }),
     ...(key.maxBitrate !== undefined && { maxBitrate: key.maxBitrate }),
+    ...(key.codecs.length > 0 && { codecs: key.codecs }),
   };
 }
 
 // The first of these that holds is the one in the log, so what an operator would look at first comes first.
-function objection(key: StreamKey, request: AccessRequest, now: number): RefusalReason | undefined {
+function objection(
+  key: StreamKey,
+  old: PreviousSecret | undefined,
+  request: AccessRequest,
+  now: number,
+): RefusalReason | undefined {
   if (key.state !== 'active') return key.state;
+  if (old !== undefined && now >= old.until) return 'rotated';
   if (key.notBefore !== undefined && now < key.notBefore) return 'not-yet-valid';
   if (key.expiresAt !== undefined && now >= key.expiresAt) return 'expired';
   if (key.role !== request.right) return 'role-missing';

@@ -1,11 +1,12 @@
 // Stream keys at rest. Every change is announced on the topic `key` with the key's id, so that a running gate
 // follows; marks of use are not, as they decide nothing.
-import type { Selectable } from 'kysely';
+import { sql, type Selectable } from 'kysely';
 import { formatAddressBlock, parseAddressBlock, type AddressBlock } from '../ops/address.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
 import type { StreamKeyTable } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-import type { KeyState, KeyUse, StreamKey } from './key-rule.ts';
+import type { KeyState, KeyUse, PreviousSecret, StreamKey } from './key-rule.ts';
+import type { HashedSecret } from './secret-hasher.ts';
 
 /** Topic of the change feed; the subject is a KeyId. */
 export const keyTopic = 'key';
@@ -18,7 +19,13 @@ export interface KeyStore {
   list(): Promise<readonly StreamKey[]>;
   /** Revoked is final. Answers the key as it is then, or undefined when there is none. */
   setState(id: KeyId, state: KeyState): Promise<StreamKey | undefined>;
-  touch(id: KeyId, use: KeyUse): Promise<void>;
+  /**
+   * Gives the key a new secret; the one it has works until then, the one before that no longer. Answers the key,
+   * unchanged when it is revoked, or undefined when there is none.
+   */
+  rotate(id: KeyId, secret: HashedSecret, until: number): Promise<StreamKey | undefined>;
+  /** `generation` says which of its secrets was used. */
+  touch(id: KeyId, use: KeyUse, generation: number): Promise<void>;
 }
 
 export function openKeyStore({ db, changes }: Pick<Store, 'db' | 'changes'>): KeyStore {
@@ -55,7 +62,30 @@ export function openKeyStore({ db, changes }: Pick<Store, 'db' | 'changes'>): Ke
       });
       return find(id);
     },
-    touch: async (id, use) => {
+    rotate: async (id, secret, until) => {
+      await changes.change(async (transaction, announce) => {
+        const { numUpdatedRows } = await transaction
+          .updateTable('stream_keys')
+          .set((row) => ({
+            digest: secret.digest,
+            pepper_version: secret.pepperVersion,
+            generation: sql<number>`generation + 1`,
+            previous_digest: row.ref('digest'),
+            previous_pepper_version: row.ref('pepper_version'),
+            previous_until: until,
+            previous_used_at: row.ref('last_used_at'),
+            previous_used_from: row.ref('last_used_from'),
+            previous_used_encoder: row.ref('last_used_encoder'),
+            previous_used_door: row.ref('last_used_door'),
+          }))
+          .where('id', '=', id)
+          .where('state', '!=', 'revoked')
+          .executeTakeFirst();
+        if (numUpdatedRows > 0n) await announce(keyTopic, id);
+      });
+      return find(id);
+    },
+    touch: async (id, use, generation) => {
       await db
         .updateTable('stream_keys')
         .set({
@@ -65,6 +95,17 @@ export function openKeyStore({ db, changes }: Pick<Store, 'db' | 'changes'>): Ke
           last_used_door: use.door,
         })
         .where('id', '=', id)
+        .execute();
+      await db
+        .updateTable('stream_keys')
+        .set({
+          previous_used_at: use.at,
+          previous_used_from: use.address,
+          previous_used_encoder: use.encoder,
+          previous_used_door: use.door,
+        })
+        .where('id', '=', id)
+        .where('generation', '=', generation + 1)
         .execute();
     },
   };
@@ -90,6 +131,15 @@ function toRow(key: StreamKey): StreamKeyTable {
     last_used_from: key.lastUse?.address ?? null,
     last_used_encoder: key.lastUse?.encoder ?? null,
     last_used_door: key.lastUse?.door ?? null,
+    codecs: JSON.stringify(key.codecs),
+    generation: key.generation,
+    previous_digest: key.previous?.digest ?? null,
+    previous_pepper_version: key.previous?.pepperVersion ?? null,
+    previous_until: key.previous?.until ?? null,
+    previous_used_at: key.previous?.lastUse?.at ?? null,
+    previous_used_from: key.previous?.lastUse?.address ?? null,
+    previous_used_encoder: key.previous?.lastUse?.encoder ?? null,
+    previous_used_door: key.previous?.lastUse?.door ?? null,
   };
 }
 
@@ -108,17 +158,38 @@ function fromRow(row: Selectable<StreamKeyTable>): StreamKey {
     require: row.require,
     maxBitrate: row.max_bitrate ?? undefined,
     maxSession: row.max_session_ms ?? undefined,
+    codecs: JSON.parse(row.codecs) as readonly string[],
+    generation: row.generation,
+    previous: readPrevious(row),
     note: row.note ?? undefined,
-    lastUse:
-      row.last_used_at === null
-        ? undefined
-        : {
-            at: row.last_used_at,
-            address: row.last_used_from ?? '',
-            encoder: row.last_used_encoder ?? '',
-            door: row.last_used_door ?? '',
-          },
+    lastUse: readUse(row.last_used_at, row.last_used_from, row.last_used_encoder, row.last_used_door),
   };
+}
+
+function readPrevious(row: Selectable<StreamKeyTable>): PreviousSecret | undefined {
+  const { previous_digest: digest, previous_pepper_version: pepperVersion, previous_until: until } = row;
+  if (digest === null || pepperVersion === null || until === null) return undefined;
+  return {
+    digest,
+    pepperVersion,
+    until,
+    lastUse: readUse(
+      row.previous_used_at,
+      row.previous_used_from,
+      row.previous_used_encoder,
+      row.previous_used_door,
+    ),
+  };
+}
+
+function readUse(
+  at: number | null,
+  address: string | null,
+  encoder: string | null,
+  door: string | null,
+): KeyUse | undefined {
+  if (at === null) return undefined;
+  return { at, address: address ?? '', encoder: encoder ?? '', door: door ?? '' };
 }
 
 // A block that cannot be read must not widen the list, so it stays in it as one that holds no address.

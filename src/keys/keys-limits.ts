@@ -11,6 +11,10 @@ export const keysLimits = {
   longestLockout: 3_600_000,
   /** Addresses remembered; beyond them the one that was quiet for longest is forgotten. */
   guessingAddresses: 65_536,
+  /** Milliseconds that the second wrong key waits for its answer; each further one waits twice as long. */
+  firstDelay: 500,
+  /** Milliseconds of the longest such wait. */
+  longestDelay: 4000,
   /** Characters of what an encoder says of itself that are kept with its key. */
   encoderLength: 128,
 } as const;

@@ -26,10 +26,14 @@ const form = new RegExp(
   `^(psk|ptk)_([${crockfordAlphabet}]{${idLength}})_([${crockfordAlphabet}]{${randomLength + checksumLength}})$`,
 );
 
-/** Makes a new key; `random` gives that many unguessable bytes. */
-export function generateKey(prefix: KeyPrefix, random: (length: number) => Uint8Array): ParsedKey {
+/** Makes a new key, with that id if one is given; `random` gives that many unguessable bytes. */
+export function generateKey(
+  prefix: KeyPrefix,
+  random: (length: number) => Uint8Array,
+  existingId?: string,
+): ParsedKey {
   const letters = Array.from(random(idLength + randomLength), letterOf).join('');
-  const id = letters.slice(0, idLength);
+  const id = existingId ?? letters.slice(0, idLength);
   const unchecked = `${prefix}_${id}_${letters.slice(idLength)}`;
   return { id, secret: new Secret(unchecked + checksumOf(unchecked)) };
 }

@@ -6,6 +6,7 @@ import type { Random } from '../ops/random.ts';
 import type { Report } from '../ops/report.ts';
 import { formatTable } from '../ops/table.ts';
 import { SetupError } from '../errors.ts';
+import type { AuditLog } from '../store/audit-log.ts';
 import type { Store } from '../store/store.ts';
 import type { SecretHasher } from './secret-hasher.ts';
 import { generateKey, isKeyId } from './stream-key-format.ts';
@@ -16,6 +17,9 @@ export interface TokenCliContext {
   readonly hasher: SecretHasher;
   readonly random: Random;
   readonly clock: Clock;
+  readonly audit: Pick<AuditLog, 'note'>;
+  /** Whose doing it is, for the audit log: `cli` or `token ID`. */
+  readonly source: string;
 }
 
 /** As typed on the command line. */
@@ -44,6 +48,7 @@ export async function createToken(given: NewTokenArguments, context: TokenCliCon
     createdAt: now,
     expiresAt,
   });
+  context.audit.note({ action: 'token.created', source: context.source, key: id, detail: held.join(' ') });
   const expiry = formatInstant(expiresAt);
   return {
     json: { id, token: secret.reveal(), scopes: held, expiresAt: expiry },
@@ -88,6 +93,7 @@ export async function revokeToken(id: string, context: TokenCliContext): Promise
   if (token === undefined) {
     throw new SetupError('NOT_FOUND', `There is no API token ${id}.`, { hint: 'See `penstock token list`.' });
   }
+  context.audit.note({ action: 'token.revoked', source: context.source, key: id });
   return { json: describe(token, now), text: `Token ${id} is revoked and refused from now on.` };
 }
 

@@ -2,6 +2,7 @@
 // lacks). Asks the database each time, so a token revoked by any process is refused at once.
 import type { Secret } from '../bytes/secret.ts';
 import type { Clock } from '../ops/clock.ts';
+import type { AuditLog } from '../store/audit-log.ts';
 import type { Store } from '../store/store.ts';
 import type { SecretHasher } from './secret-hasher.ts';
 import { parseKey } from './stream-key-format.ts';
@@ -29,39 +30,53 @@ type TokenVerdict =
     };
 
 export interface TokenGate {
-  /** `bearer` as in `Authorization: Bearer …`. Throws ResourceError STORE_FAILED. */
-  check(bearer: Secret | undefined, scope: Scope): Promise<TokenVerdict>;
+  /**
+   * `bearer` as in `Authorization: Bearer …`; `from` is the address that shows it, for the audit log. Throws
+   * ResourceError STORE_FAILED.
+   */
+  check(bearer: Secret | undefined, scope: Scope, from?: string): Promise<TokenVerdict>;
 }
 
 export interface TokenGateOptions {
   readonly store: Store;
   readonly hasher: SecretHasher;
   readonly clock: Clock;
+  readonly audit: Pick<AuditLog, 'note'>;
 }
 
 /** The last-used mark is this coarse, so that a polling script costs no write for each request. */
 const touchIntervalMs = 60_000;
 
-export function openTokenGate({ store, hasher, clock }: TokenGateOptions): TokenGate {
+export function openTokenGate({ store, hasher, clock, audit }: TokenGateOptions): TokenGate {
   const tokens = openTokenStore(store);
-  return {
-    check: async (bearer, scope) => {
-      if (bearer === undefined) return { granted: false, status: 401, reason: 'token-missing' };
-      const parsed = parseKey('ptk', bearer);
-      if (typeof parsed === 'string') {
-        return { granted: false, status: 401, reason: parsed === 'mistyped' ? parsed : 'not-a-token' };
-      }
-      const token = await tokens.find(parsed.id);
-      const matches = hasher.matches(parsed.secret, token);
-      if (token === undefined) return { granted: false, status: 401, reason: 'unknown-token' };
+  const decide = async (bearer: Secret | undefined, scope: Scope): Promise<TokenVerdict> => {
+    if (bearer === undefined) return { granted: false, status: 401, reason: 'token-missing' };
+    const parsed = parseKey('ptk', bearer);
+    if (typeof parsed === 'string') {
+      return { granted: false, status: 401, reason: parsed === 'mistyped' ? parsed : 'not-a-token' };
+    }
+    const token = await tokens.find(parsed.id);
+    const matches = hasher.matches(parsed.secret, token);
+    if (token === undefined) return { granted: false, status: 401, reason: 'unknown-token' };
 
-      const now = clock.now();
-      const reason = matches ? objection(token, scope, now) : 'wrong-secret';
-      if (reason !== undefined) {
-        return { granted: false, status: reason === 'scope-missing' ? 403 : 401, reason, tokenId: token.id };
+    const now = clock.now();
+    const reason = matches ? objection(token, scope, now) : 'wrong-secret';
+    if (reason !== undefined) {
+      return { granted: false, status: reason === 'scope-missing' ? 403 : 401, reason, tokenId: token.id };
+    }
+    if (now - (token.lastUsedAt ?? -Infinity) >= touchIntervalMs) await tokens.touch(token.id, now);
+    return { granted: true, tokenId: token.id };
+  };
+  return {
+    check: async (bearer, scope, from = 'unknown') => {
+      const verdict = await decide(bearer, scope);
+      const { granted, tokenId: key } = verdict;
+      // A browser that looks in without a token is no event.
+      if (granted) audit.note({ action: 'token.used', source: from, key, detail: scope });
+      else if (bearer !== undefined) {
+        audit.note({ action: 'token.refused', source: from, key, detail: `${verdict.reason} (${scope})` });
       }
-      if (now - (token.lastUsedAt ?? -Infinity) >= touchIntervalMs) await tokens.touch(token.id, now);
-      return { granted: true, tokenId: token.id };
+      return verdict;
     },
   };
 }

@@ -25,7 +25,11 @@ const refusals: Readonly<
   KEY_REFUSED: { code: 'NetStream.Publish.BadName', description: '' },
   STREAM_BUSY: {
     code: 'NetStream.Publish.BadName',
-    description: 'This stream is already being published by another encoder with another key.',
+    description: 'This stream is already being published by another encoder.',
+  },
+  ADDRESS_LOCKED_OUT: {
+    code: 'NetConnection.Connect.Rejected',
+    description: 'Too many wrong stream keys came from this address.',
   },
   DOOR_CLOSED: { code: 'NetConnection.Connect.Rejected', description: '' },
   TOO_MANY_CONNECTIONS: { code: 'NetConnection.Connect.Rejected', description: 'Too many connections.' },
@@ -34,6 +38,10 @@ const refusals: Readonly<
     description: 'This server takes streams in; it does not play them.',
   },
   KEY_WITHDRAWN: { code: 'NetStream.Publish.BadName', description: '' },
+  // These say what the key allows (session/key-limits-rule.ts).
+  BITRATE_EXCEEDED: { code: 'NetStream.Failed', description: '' },
+  SESSION_TOO_LONG: { code: 'NetStream.Failed', description: '' },
+  CODEC_NOT_ALLOWED: { code: 'NetStream.Publish.BadName', description: '' },
   STREAM_TAKEN_OVER: {
     code: 'NetStream.Failed',
     description: 'A newer session with the same stream key took over.',

@@ -54,8 +54,8 @@ export class SessionRegistry implements Component {
         for (const session of this.#sessions) session.tick();
       }),
       clock.every(figuresInterval, () => this.#writeFigures()),
-      gate.onWithdrawn((keyId, why) => {
-        for (const session of this.#sessions) session.keyWithdrawn(keyId, why);
+      gate.onWithdrawn((keyId, why, upTo) => {
+        for (const session of this.#sessions) session.keyWithdrawn(keyId, why, upTo);
       }),
       changes.on(kickTopic, (stream) => {
         for (const session of this.#sessions) {

@@ -5,7 +5,7 @@ import type { ConnectionEvent } from '../connection/connection-event.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
 import type { Transport } from '../door/transport.ts';
 import { RefusedError, TransportError } from '../errors.ts';
-import { audioCodecOf, videoCodecOf } from '../flv/codecs.ts';
+import { audioCodecOf, codecsOf, videoCodecOf } from '../flv/codecs.ts';
 import { type Tag, TagType } from '../flv/tag.ts';
 import type { EndReason, Publication } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
@@ -15,6 +15,7 @@ import type { Log } from '../ops/log.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
 import { farewellFor } from './farewell.ts';
+import { codecRefusal, KeyLimitsRule } from './key-limits-rule.ts';
 
 export interface SessionLimits {
   /** Milliseconds from accept to the end of the RTMP handshake, TLS included. */
@@ -47,6 +48,12 @@ export interface Publishing {
   readonly publication: Publication;
   readonly stream: StreamName;
   readonly keyId: KeyId;
+  /** Which secret of the key opened it. */
+  readonly generation: number;
+  /** What the key allows; undefined when it sets no limit. */
+  readonly limits: KeyLimitsRule | undefined;
+  /** Codecs that the key allows; undefined = any. */
+  readonly codecs: readonly string[] | undefined;
   /** Milliseconds since the epoch. */
   readonly since: number;
   encoder: string;
@@ -71,12 +78,13 @@ export class Session {
   readonly #publishings = new Map<number, Publishing>();
   /** What must be over before the session is: requests at the gate, and files that are being sealed. */
   readonly #unfinished = new Set<Promise<void>>();
-  #deadline: { readonly at: number; readonly error: TransportError } | undefined;
+  #deadline: { readonly at: number; readonly error: TransportError | RefusedError } | undefined;
   #flashVer = '';
   /** The publish request that waits for the gate and the recorder. */
   #asking: number | undefined;
   /** Keys that were withdrawn meanwhile: the gate may have looked at them just before. */
-  readonly #withdrawn = new Map<KeyId, WithdrawalReason>();
+  readonly #withdrawn: { readonly keyId: KeyId; readonly why: WithdrawalReason; readonly upTo: number }[] =
+    [];
   #holds = 0;
   #over = false;
   #reason: EndReason = 'publisher-lost';
@@ -122,19 +130,26 @@ export class Session {
       if (monotonic - publishing.lastMedia >= limits.idleTimeout) {
         return this.end(new TransportError('IDLE_TIMEOUT', 'the publisher sent no media for too long'));
       }
+      const breach = publishing.limits?.breach(monotonic, publishing.bytes);
+      if (breach !== undefined) return this.end(breach, 'limited');
     }
   }
 
-  /** A key no longer holds, perhaps one of this session. */
-  keyWithdrawn(keyId: KeyId, why: WithdrawalReason): void {
-    if (this.#asking !== undefined) this.#withdrawn.set(keyId, why);
+  /** A key no longer holds, or its secrets up to a generation, perhaps one of this session. */
+  keyWithdrawn(keyId: KeyId, why: WithdrawalReason, upTo = Infinity): void {
+    if (this.#asking !== undefined) this.#withdrawn.push({ keyId, why, upTo });
     for (const publishing of this.#publishings.values()) {
-      if (publishing.keyId === keyId) return this.#withdraw(why);
+      if (publishing.keyId === keyId && publishing.generation <= upTo) return this.#withdraw(why);
     }
   }
 
   #withdraw(why: WithdrawalReason): void {
-    const words = { revoked: 'was revoked', disabled: 'was disabled', expired: 'has expired' } as const;
+    const words = {
+      revoked: 'was revoked',
+      disabled: 'was disabled',
+      expired: 'has expired',
+      rotated: 'has expired: it was replaced by a new one',
+    } as const;
     this.end(new RefusedError('KEY_WITHDRAWN', `The stream key of this session ${words[why]}.`), 'revoked');
   }
 
@@ -162,7 +177,7 @@ export class Session {
       this.#connection.receive(borrowed, this.#now);
       this.#drain();
     } catch (error) {
-      this.end(error);
+      this.end(error, reasonOf(error));
     }
   }
 
@@ -173,6 +188,7 @@ export class Session {
     publishing.bytes += tag.body.length;
     if (tag.type !== TagType.ScriptData) {
       publishing.lastMedia = this.#now;
+      if (publishing.codecs !== undefined) requireCodec(publishing.codecs, tag);
       if (tag.type === TagType.Video) publishing.videoCodec ??= videoCodecOf(tag.body);
       else publishing.audioCodec ??= audioCodecOf(tag.body);
     }
@@ -232,12 +248,14 @@ export class Session {
   async #publish(event: RequestEvent<'publish'>): Promise<void> {
     this.#hold(); // nothing is read until the answer is out
     this.#asking = event.request;
-    this.#withdrawn.clear();
+    this.#withdrawn.length = 0;
     try {
       const publishing = await this.#openPublication(event);
       if (publishing === undefined) return;
-      const withdrawn = this.#withdrawn.get(publishing.keyId);
-      if (withdrawn !== undefined) this.#withdraw(withdrawn);
+      const withdrawn = this.#withdrawn.find(
+        ({ keyId, upTo }) => keyId === publishing.keyId && publishing.generation <= upTo,
+      );
+      if (withdrawn !== undefined) this.#withdraw(withdrawn.why);
       if (this.#over) {
         await publishing.publication.end(this.#reason);
         return;
@@ -252,13 +270,16 @@ export class Session {
       this.#drain();
       this.transport.admit();
     } catch (error) {
-      this.end(error);
+      this.end(error, reasonOf(error));
     } finally {
       this.#release();
     }
   }
 
-  /** Undefined when the session ended while the gate was asked: who is gone must not take a stream over. */
+  /**
+   * Undefined when there is no answer to give: the session ended while the gate was asked (who is gone must not
+   * take a stream over), or a guesser waits for its refusal.
+   */
   async #openPublication(event: RequestEvent<'publish'>): Promise<Publishing | undefined> {
     const { gate, hub, clock } = this.#parts;
     const { transport } = this;
@@ -272,10 +293,14 @@ export class Session {
     });
     if (!verdict.granted) {
       this.#log.warn('publish.refused', { reason: verdict.reason, key: verdict.keyId });
-      throw new RefusedError('KEY_REFUSED', refusalDescription);
+      const error = new RefusedError('KEY_REFUSED', refusalDescription);
+      if (verdict.delay === undefined) throw error;
+      this.#hold(); // for good: nothing more is read from a guesser
+      this.#deadline = { at: clock.monotonic() + verdict.delay, error };
+      return undefined;
     }
     if (this.#over) return undefined;
-    const { stream, keyId } = verdict;
+    const { stream, keyId, generation, codecs } = verdict;
     const publication = await hub.publish(stream, {
       label: this.id,
       keyId,
@@ -287,6 +312,9 @@ export class Session {
       publication,
       stream,
       keyId,
+      generation,
+      limits: KeyLimitsRule.of(verdict, clock.monotonic()),
+      codecs,
       since: clock.now(),
       encoder: this.#flashVer,
       videoCodec: undefined,
@@ -350,4 +378,15 @@ export class Session {
   #release(): void {
     if (--this.#holds === 0 && !this.#over) this.transport.resume();
   }
+}
+
+/** Throws RefusedError CODEC_NOT_ALLOWED. Looked at with every tag: an encoder may change its codec in mid-stream. */
+function requireCodec(allowed: readonly string[], { type, body }: Tag): void {
+  for (const codec of codecsOf(type, body)) {
+    if (codec === undefined || !allowed.includes(codec)) throw codecRefusal(allowed, codec);
+  }
+}
+
+function reasonOf(error: unknown): EndReason {
+  return error instanceof RefusedError && error.code === 'CODEC_NOT_ALLOWED' ? 'limited' : 'publisher-lost';
 }

@@ -116,4 +116,34 @@ const migrations: readonly string[] = [
     at      INTEGER NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE stream_keys ADD COLUMN codecs TEXT NOT NULL DEFAULT '[]';
+  -- Which secret of the key is the present one, counted from 1, and the one before it with the end of its grace.
+  ALTER TABLE stream_keys ADD COLUMN generation INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE stream_keys ADD COLUMN previous_digest TEXT;
+  ALTER TABLE stream_keys ADD COLUMN previous_pepper_version INTEGER;
+  ALTER TABLE stream_keys ADD COLUMN previous_until INTEGER;
+  ALTER TABLE stream_keys ADD COLUMN previous_used_at INTEGER;
+  ALTER TABLE stream_keys ADD COLUMN previous_used_from TEXT;
+  ALTER TABLE stream_keys ADD COLUMN previous_used_encoder TEXT;
+  ALTER TABLE stream_keys ADD COLUMN previous_used_door TEXT;
+
+  CREATE TABLE audit (
+    seq    INTEGER PRIMARY KEY AUTOINCREMENT,
+    at     INTEGER NOT NULL,
+    action TEXT NOT NULL,
+    source TEXT NOT NULL,
+    key_id TEXT,
+    stream TEXT,
+    door   TEXT,
+    detail TEXT
+  ) STRICT;
+  CREATE INDEX audit_by_time ON audit (at);
+  -- Append-only: nothing is edited, and only what a million newer lines have pushed out may be pruned.
+  CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit
+    BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+  CREATE TRIGGER audit_kept BEFORE DELETE ON audit
+    WHEN old.seq > (SELECT max(seq) FROM audit) - 1000000
+    BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
+  `,
 ];

@@ -8,6 +8,7 @@ export interface Schema {
   recordings: RecordingTable;
   live_sessions: LiveSessionTable;
   changes: ChangeTable;
+  audit: AuditTable;
 }
 
 export interface StreamKeyTable {
@@ -32,6 +33,18 @@ export interface StreamKeyTable {
   last_used_from: string | null;
   last_used_encoder: string | null;
   last_used_door: string | null;
+  /** JSON array of codec names; empty = any. */
+  codecs: string;
+  /** Counts the secrets that the key has had; the digest is that of the newest. */
+  generation: number;
+  /** The secret before, and when its grace ends. */
+  previous_digest: string | null;
+  previous_pepper_version: number | null;
+  previous_until: number | null;
+  previous_used_at: number | null;
+  previous_used_from: string | null;
+  previous_used_encoder: string | null;
+  previous_used_door: string | null;
 }
 
 export interface ApiTokenTable {
@@ -79,6 +92,18 @@ export interface LiveSessionTable {
   bitrate: number | null;
   /** Heartbeat of the server; an old one means that the server is gone. */
   updated_at: number;
+}
+
+export interface AuditTable {
+  seq: Generated<number>;
+  at: number;
+  action: string;
+  /** Whose doing: an address, `cli`, `server` or the public id of a token. */
+  source: string;
+  key_id: string | null;
+  stream: string | null;
+  door: string | null;
+  detail: string | null;
 }
 
 interface ChangeTable {

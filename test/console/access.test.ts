@@ -12,6 +12,7 @@ const routes: readonly (readonly [method: string, path: string, scope: string])[
   ['GET', '/api/v1/keys/00000000', 'keys:read'],
   ['POST', '/api/v1/keys', 'keys:write'],
   ['POST', '/api/v1/keys/00000000/disable', 'keys:write'],
+  ['POST', '/api/v1/keys/00000000/rotate', 'keys:write'],
   ['POST', '/api/v1/keys/00000000/enable', 'keys:write'],
   ['POST', '/api/v1/keys/00000000/revoke', 'keys:write'],
   ['GET', '/api/v1/tokens', 'tokens:read'],

@@ -1,7 +1,18 @@
 // The verbs of `penstock key`: shapes for scripts, sentences for people, the key shown once.
 import { describe, expect, it } from 'vitest';
-import { createFirstKey, createKey, listKeys, setKeyState, showKey } from '../../src/keys/key-cli.ts';
+import { Secret } from '../../src/bytes/secret.ts';
+import { audioCodecOf, videoCodecOf } from '../../src/flv/codecs.ts';
+import {
+  codecNames,
+  createFirstKey,
+  createKey,
+  listKeys,
+  rotateKey,
+  setKeyState,
+  showKey,
+} from '../../src/keys/key-cli.ts';
 import { openKeyStore } from '../../src/keys/key-store.ts';
+import { parseKey } from '../../src/keys/stream-key-format.ts';
 import type { StreamName } from '../../src/ops/names.ts';
 import { openKeyRoom } from '../support/key-room.ts';
 
@@ -15,6 +26,7 @@ const everyRule = {
   require: 'tls',
   maxBitrate: '12M',
   maxSession: '8h',
+  codecs: ['H264,aac', 'h265'],
   note: 'van 2',
 };
 
@@ -29,8 +41,26 @@ describe('penstock key create', () => {
       key: expect.stringMatching(/^psk_[0-9a-z]{8}_[0-9a-z]{30}$/),
       server,
       expiresAt: '2026-12-22T13:05:09.000Z',
+      settings: {
+        obs: { server: server.rtmps, key: expect.stringMatching(/^psk_/) },
+        ffmpeg: expect.stringMatching(
+          /^ffmpeg .* -f flv 'rtmps:\/\/ingest\.example\.com:1935\/live\/psk_\w+'$/,
+        ),
+        gstreamer: expect.stringMatching(
+          /^gst-launch-1\.0 .* rtmp2sink location='rtmps:\/\/.*\/live\/psk_\w+' /,
+        ),
+      },
     });
-    const { id, key } = json as { id: string; key: string };
+    const { id, key, settings } = json as {
+      id: string;
+      key: string;
+      settings: { obs: { key: string }; ffmpeg: string; gstreamer: string };
+    };
+    expect([settings.obs.key, settings.ffmpeg.includes(key), settings.gstreamer.includes(key)]).toEqual([
+      key,
+      true,
+      true,
+    ]);
     expect(text.split('\n')).toEqual([
       `Key ${id} may publish live/camera-1 until 2026-12-22T13:05:09.000Z.`,
       '',
@@ -38,6 +68,10 @@ describe('penstock key create', () => {
       'rtmpe server  rtmpe://ingest.example.com/live',
       '',
       `stream key    ${key}`,
+      '',
+      'OBS           Settings, Stream, Service "Custom...": the server and the stream key above',
+      `ffmpeg        ${settings.ffmpeg}`,
+      `GStreamer     ${settings.gstreamer}`,
       '',
       'This is the only time the stream key is shown: the server keeps no more than its hash.',
     ]);
@@ -64,6 +98,8 @@ describe('penstock key create', () => {
       require: 'tls',
       maxBitrate: 12_000_000,
       maxSession: 28_800_000,
+      codecs: ['h264', 'aac', 'hevc'],
+      previous: null,
       note: 'van 2',
     });
     expect(text).toContain('expires       2026-12-22T13:05:09.000Z (in 30d)');
@@ -84,6 +120,7 @@ describe('penstock key create', () => {
     [{ maxBitrate: '12MB' }, '--max-bitrate: "12MB"'],
     [{ maxBitrate: '0' }, '--max-bitrate: "0"'],
     [{ maxSession: '8' }, '--max-session: "8"'],
+    [{ codecs: ['h264,divx'] }, '--codecs: "divx"'],
     [{ note: 'psk_7h2kq9d4' }, '--note: "[secret]"'],
   ])('refuses %j in words, and makes nothing', async (given, found) => {
     const { context } = await openKeyRoom();
@@ -113,6 +150,87 @@ describe('penstock key create', () => {
   });
 });
 
+describe('penstock key rotate', () => {
+  it('shows a new secret of the same key once, and who still uses the old one', async () => {
+    const { context, makeKey, clock, audit } = await openKeyRoom();
+    const { id, key } = await makeKey({ expires: '30d' });
+    const use = { at: clock.now() - 60_000, address: '203.0.113.7', encoder: 'OBS 31', door: 'rtmps' };
+    await openKeyStore(context.store).touch(id, use, 1);
+    const { json, text } = await rotateKey(id, {}, context);
+    expect(json).toMatchObject({
+      id,
+      stream: 'live/camera-1',
+      server,
+      previousUntil: '2026-11-23T13:05:09.000Z',
+    });
+    const { key: fresh } = json as { key: string };
+    expect(fresh).toMatch(new RegExp(`^psk_${id}_[0-9a-z]{30}$`));
+    expect(fresh).not.toBe(key);
+    expect(parseKey('psk', new Secret(fresh))).toMatchObject({ id });
+    expect(text).toContain(fresh);
+    expect(audit.of('key.rotated')).toEqual([
+      { action: 'key.rotated', source: 'cli', key: id, stream: 'live/camera-1', detail: 'grace 24h' },
+    ]);
+    expect((await showKey(id, context)).json).toMatchObject({
+      previous: {
+        until: '2026-11-23T13:05:09.000Z',
+        lastUsedAt: '2026-11-22T13:04:09.000Z',
+        lastUsedFrom: '203.0.113.7',
+        lastUsedEncoder: 'OBS 31',
+        lastUsedDoor: 'rtmps',
+      },
+    });
+    expect((await listKeys(context)).text).toContain(
+      'works 1d more, last used 1m ago by OBS 31 from 203.0.113.7',
+    );
+    clock.setNow(clock.now() + 86_400_000);
+    expect((await listKeys(context)).json).toMatchObject([{ previous: null }]);
+  });
+
+  it('refuses what cannot be rotated, in words', async () => {
+    const { context, makeKey, clock } = await openKeyRoom();
+    const [expired, revoked] = [await makeKey({ expires: '1h' }), await makeKey()];
+    await setKeyState(revoked.id, 'revoke', context);
+    clock.setNow(clock.now() + 7_200_000);
+    const refusals: [string, string | undefined, string][] = [
+      [expired.id, undefined, 'has expired'],
+      [revoked.id, undefined, 'is revoked'],
+      ['00000000', undefined, 'There is no stream key'],
+      [revoked.id, 'soon', '--grace: "soon"'],
+      [revoked.id, '9999d', '--grace: "9999d"'],
+    ];
+    for (const [id, grace, words] of refusals)
+      await expect(rotateKey(id, { grace }, context)).rejects.toThrow(words);
+  });
+});
+
+describe('codec names', () => {
+  it('are all that a session can have', () => {
+    const fourCcs = [
+      'avc1',
+      'hvc1',
+      'vvc1',
+      'av01',
+      'vp08',
+      'vp09',
+      'mp4a',
+      '.mp3',
+      'Opus',
+      'fLaC',
+      'ac-3',
+      'ec-3',
+    ];
+    const bodies = [
+      ...Array.from({ length: 256 }, (_, first) => Uint8Array.of(first, 0, 0, 0, 0)),
+      ...fourCcs.flatMap((name) => [0x80, 0x90].map((first) => Uint8Array.of(first, ...Buffer.from(name)))),
+    ];
+    const found = new Set(bodies.flatMap((body) => [videoCodecOf(body), audioCodecOf(body)]));
+    found.delete(undefined);
+    expect([...found].filter((name) => !codecNames.some((known) => known === name))).toEqual([]);
+    expect(found.size).toBe(codecNames.length);
+  });
+});
+
 describe('createFirstKey', () => {
   it('makes a key for an empty store, and none when there is one, whatever its state', async () => {
     const { context } = await openKeyRoom();
@@ -130,7 +248,7 @@ describe('penstock key list', () => {
     const { context, clock, makeKey } = await openKeyRoom();
     const [used, expired] = [await makeKey({ expires: '2h' }), await makeKey({ role: 'play', note: 'wall' })];
     const use = { at: clock.now(), address: '2001:db8::1', encoder: 'OBS', door: 'rtmps' };
-    await openKeyStore(context.store).touch(used.id, use);
+    await openKeyStore(context.store).touch(used.id, use, 1);
     await setKeyState(expired.id, 'disable', context);
     clock.setNow(clock.now() + 3_600_000);
     const { json, text } = await listKeys(context);
@@ -144,6 +262,7 @@ describe('penstock key list', () => {
         state: 'active',
         lastUsedAt: '2026-11-22T13:05:09.000Z',
         lastUsedFrom: '2001:db8::1',
+        previous: null,
       },
       {
         id: expired.id,
@@ -154,6 +273,7 @@ describe('penstock key list', () => {
         state: 'disabled',
         lastUsedAt: null,
         lastUsedFrom: null,
+        previous: null,
       },
     ];
     // Made in the same millisecond: the id decides.

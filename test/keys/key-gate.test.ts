@@ -1,7 +1,7 @@
 // The gate of a running server, while the command line changes keys beside it.
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { Secret } from '../../src/bytes/secret.ts';
-import { setKeyState } from '../../src/keys/key-cli.ts';
+import { rotateKey, setKeyState } from '../../src/keys/key-cli.ts';
 import { openKeyGate, refusalDescription, type AccessRequest } from '../../src/keys/key-gate.ts';
 import { openKeyStore } from '../../src/keys/key-store.ts';
 import { SecretHasher } from '../../src/keys/secret-hasher.ts';
@@ -24,11 +24,13 @@ const stranger = () => generateKey('psk', (length) => systemRandom.bytes(length)
 
 async function openGate() {
   const room = await openKeyRoom();
-  const { server, hasher, clock, log } = room;
-  const gate = await openKeyGate({ store: server, hasher, clock, log });
+  const { server, hasher, clock, log, audit } = room;
+  const gate = await openKeyGate({ store: server, hasher, clock, log, audit });
   onTestFinished(() => gate.close());
   const withdrawn: string[] = [];
-  gate.onWithdrawn((id, why) => withdrawn.push(`${id} ${why}`));
+  gate.onWithdrawn((id, why, upTo) =>
+    withdrawn.push(upTo === Infinity || why === 'expired' ? `${id} ${why}` : `${id} ${why} ${upTo}`),
+  );
   const outcome = async (key: string, change?: Partial<AccessRequest>) => {
     const verdict = await gate.check(request(key, change));
     return verdict.granted ? 'granted' : verdict.reason;
@@ -36,7 +38,9 @@ async function openGate() {
   const guess = async (count: number, address: string) => {
     for (let round = 0; round < count; round++) await outcome(stranger(), { address });
   };
-  return { ...room, gate, withdrawn, outcome, guess };
+  const rotate = async (id: string, grace: string) =>
+    ((await rotateKey(id, { grace }, room.context)).json as MadeKey).key;
+  return { ...room, gate, withdrawn, outcome, guess, rotate };
 }
 
 /** A key with the same id and another, well-formed secret. */
@@ -52,7 +56,7 @@ describe('key gate', () => {
   it('opens the stream of the key, whether the key is the name or stands in the query', async () => {
     const { gate, makeKey } = await openGate();
     const { id, key } = await makeKey();
-    const granted = { granted: true, keyId: id, stream: 'live/camera-1' };
+    const granted = { granted: true, keyId: id, stream: 'live/camera-1', generation: 1 };
     expect(await gate.check(request(key))).toEqual(granted);
     expect(await gate.check(request('camera-1', { key: new Secret(key) }))).toEqual(granted);
   });
@@ -69,8 +73,8 @@ describe('key gate', () => {
     const { key, id } = made;
     expect(await gate.check(request('camera-1'))).toEqual({ granted: false, reason: 'not-a-key' });
     expect(await gate.check(request(`${key}x`))).toEqual({ granted: false, reason: 'mistyped' });
-    expect(await gate.check(request(stranger()))).toEqual({ granted: false, reason: 'unknown-key' });
-    expect(await gate.check(request(forged(made)))).toEqual({
+    expect(await gate.check(request(stranger()))).toMatchObject({ granted: false, reason: 'unknown-key' });
+    expect(await gate.check(request(forged(made)))).toMatchObject({
       granted: false,
       reason: 'wrong-secret',
       keyId: id,
@@ -81,7 +85,7 @@ describe('key gate', () => {
       keyId: id,
     });
     // The query wins, also over a good key in the name.
-    expect(await gate.check(request(key, { key: new Secret('x') }))).toEqual({
+    expect(await gate.check(request(key, { key: new Secret('x') }))).toMatchObject({
       granted: false,
       reason: 'not-a-key',
     });
@@ -285,11 +289,124 @@ describe('key gate', () => {
     });
   });
 
+  describe('rotation', () => {
+    it('lets both secrets in until the grace is over, and tells them apart', async () => {
+      const { gate, context, makeKey, rotate, withdrawn, clock } = await openGate();
+      const { id, key: old } = await makeKey({ expires: '30d' });
+      expect(await gate.check(request(old))).toMatchObject({ keyId: id, generation: 1 });
+      const key = await rotate(id, '1h');
+      expect(await gate.check(request(key))).toMatchObject({ keyId: id, generation: 2 });
+      const until = clock.now() + 3_600_000;
+      expect(await gate.check(request(old))).toMatchObject({ keyId: id, generation: 1, until });
+      clock.advance(1000);
+      await settled();
+      expect(await openKeyStore(context.store).find(id)).toMatchObject({ previous: { until } });
+      clock.advance(3_600_000 - 1001);
+      expect(withdrawn).toEqual([]);
+      clock.advance(1001);
+      expect(withdrawn).toEqual([`${id} rotated 1`]);
+      expect(await gate.check(request(old))).toEqual({ granted: false, reason: 'rotated', keyId: id });
+      expect(await gate.check(request(key))).toMatchObject({ granted: true });
+      clock.advance(31 * 86_400_000);
+      expect(withdrawn.at(-1)).toBe(`${id} expired`);
+    });
+
+    it('without a grace ends what the old secret opened at once, and nothing else', async () => {
+      const { makeKey, outcome, rotate, withdrawn, clock } = await openGate();
+      const { id, key } = await makeKey();
+      expect(await outcome(key)).toBe('granted');
+      await rotate(id, '0');
+      clock.advance(1000);
+      await settled();
+      expect(withdrawn).toEqual([`${id} rotated 1`]);
+      expect(await outcome(key)).toBe('rotated');
+    });
+
+    it('ends the secret before the last one, whatever grace it had', async () => {
+      const { makeKey, outcome, rotate, withdrawn, clock } = await openGate();
+      const { id, key: first } = await makeKey();
+      expect(await outcome(first)).toBe('granted');
+      const second = await rotate(id, '24h');
+      const third = await rotate(id, '24h');
+      clock.advance(1000);
+      await settled();
+      expect(withdrawn).toContain(`${id} rotated 1`);
+      expect(withdrawn).not.toContain(`${id} rotated 2`);
+      expect(await outcome(first)).toBe('wrong-secret');
+      expect(await outcome(second)).toBe('granted');
+      expect(await outcome(third)).toBe('granted');
+    });
+
+    it('does not count an old secret as a guess', async () => {
+      const { makeKey, outcome, rotate, log } = await openGate();
+      const { id, key } = await makeKey();
+      await rotate(id, '0');
+      for (let count = 0; count < 20; count++) expect(await outcome(key)).toBe('rotated');
+      expect(log.events).not.toContain('address.locked-out');
+    });
+  });
+
+  it('notes who was let in and who was refused, and no secret', async () => {
+    const { makeKey, outcome, audit, rotate } = await openGate();
+    const { id, key } = await makeKey();
+    await rotate(id, '1h');
+    await outcome(key);
+    await outcome('nonsense');
+    const where = { source: '203.0.113.7', door: 'rtmps' };
+    expect(audit.lines.slice(-2)).toEqual([
+      {
+        action: 'key.used',
+        ...where,
+        key: id,
+        stream: 'live/camera-1',
+        detail: 'the old secret, encoder OBS',
+      },
+      { action: 'key.refused', ...where, key: undefined, stream: undefined, detail: 'not-a-key' },
+    ]);
+    expect(JSON.stringify(audit.lines)).not.toMatch(/psk_/);
+  });
+
+  describe('tarpit', () => {
+    it('answers guesses later and later, but not the first, for it may be a typo', async () => {
+      const { gate } = await openGate();
+      const delays: (number | undefined)[] = [];
+      for (let count = 0; count < 12; count++) {
+        const verdict = await gate.check(request(stranger()));
+        delays.push(verdict.granted ? undefined : verdict.delay);
+      }
+      expect(delays).toEqual([undefined, 500, 1000, 2000, ...Array<number>(8).fill(4000)]);
+    });
+
+    it('makes nobody else wait, nor a good key that is refused for another reason', async () => {
+      const { gate, guess, makeKey, context } = await openGate();
+      const { id, key } = await makeKey();
+      await setKeyState(id, 'disable', context);
+      await guess(5, '198.51.100.9');
+      expect(await gate.check(request(key))).toEqual({ granted: false, reason: 'disabled', keyId: id });
+    });
+
+    it('turns a locked-out address away at the door, unless somebody publishes from there', async () => {
+      const { gate, guess, makeKey, outcome, context, clock } = await openGate();
+      const { id, key } = await makeKey();
+      expect(await outcome(key, { address: '2001:db8::1' })).toBe('granted');
+      expect(gate.turnsAway('198.51.100.9')).toBe(false);
+      await guess(10, '198.51.100.9');
+      await guess(10, '2001:db8::2');
+      expect(gate.turnsAway('198.51.100.9')).toBe(true);
+      expect(gate.turnsAway('198.51.100.10')).toBe(false);
+      expect(gate.turnsAway('2001:db8::3')).toBe(false);
+      await setKeyState(id, 'revoke', context);
+      clock.advance(1000);
+      await settled();
+      expect(gate.turnsAway('2001:db8::3')).toBe(true);
+    });
+  });
+
   it('says in the log that keys were made with another pepper', async () => {
-    const { server, clock, log, makeKey } = await openGate();
+    const { server, clock, log, audit, makeKey } = await openGate();
     const { id, key } = await makeKey();
     const hasher = new SecretHasher(new Uint8Array(32).fill(1));
-    const gate = await openKeyGate({ store: server, hasher, clock, log });
+    const gate = await openKeyGate({ store: server, hasher, clock, log, audit });
     onTestFinished(() => gate.close());
     expect(await gate.check(request(key))).toMatchObject({ reason: 'wrong-secret' });
     expect(log.of('pepper.mismatched')).toEqual([{ key: id, hint: expect.stringContaining('restore') }]);

@@ -15,6 +15,8 @@ const key: StreamKey = {
   pepperVersion: 0,
   createdAt: 0,
   allow: [],
+  codecs: [],
+  generation: 1,
   require: 'any',
 };
 const byName: AccessRequest = {
@@ -36,20 +38,37 @@ const judged = (change: Partial<StreamKey>, request: AccessRequest = byName) => 
 
 describe('judge', () => {
   it('grants with the public names and the limits of the key', () => {
-    const limits = { expiresAt: now + 1, maxSession: 5, maxBitrate: 6 };
+    const limits = { expiresAt: now + 1, maxSession: 5, maxBitrate: 6, codecs: ['h264'] };
     expect(judge({ outcome: 'matched', key }, byName, now)).toEqual({
       granted: true,
       keyId: '7h2kq9d4',
       stream: 'live/camera-1',
+      generation: 1,
     });
     expect(judge({ outcome: 'matched', key: { ...key, ...limits } }, byQuery, now)).toEqual({
       granted: true,
       keyId: '7h2kq9d4',
       stream: 'live/camera-1',
+      generation: 1,
       until: now + 1,
       maxSession: 5,
       maxBitrate: 6,
+      codecs: ['h264'],
     });
+  });
+
+  it('grants an old secret until its grace is over or the key expires, whichever comes first', () => {
+    const previous = { digest: '', pepperVersion: 0, until: now + 5 };
+    const old = (change: Partial<StreamKey>) =>
+      judge(
+        { outcome: 'matched-previous', key: { ...key, generation: 3, previous, ...change } },
+        byName,
+        now,
+      );
+    expect(old({})).toMatchObject({ granted: true, generation: 2, until: now + 5 });
+    expect(old({ expiresAt: now + 1 })).toMatchObject({ granted: true, until: now + 1 });
+    expect(old({ previous: { ...previous, until: now } })).toMatchObject({ reason: 'rotated' });
+    expect(old({ state: 'disabled' })).toMatchObject({ reason: 'disabled' });
   });
 
   it.each(['not-a-key', 'mistyped', 'unknown-key'] as const)('refuses %s, naming no key', (outcome) =>

@@ -15,6 +15,8 @@ const bare: StreamKey = {
   pepperVersion: 4_000_000_000,
   createdAt: 1,
   allow: [],
+  codecs: [],
+  generation: 1,
   require: 'any',
 };
 const full: StreamKey = {
@@ -72,9 +74,37 @@ describe('key store', () => {
     const { keys, heard } = await openPair();
     await keys.create(bare);
     const use = { at: 9, address: '::1', encoder: 'ffmpeg', door: 'rtmpe' };
-    await keys.touch(bare.id, use);
+    await keys.touch(bare.id, use, 1);
     expect((await keys.find(bare.id))?.lastUse).toEqual(use);
     expect(heard).toEqual([bare.id]);
+  });
+
+  it('keeps one older secret when a key is rotated, and tells the uses of both apart', async () => {
+    const { keys, heard } = await openPair();
+    await keys.create(bare);
+    const use = { at: 9, address: '::1', encoder: 'ffmpeg', door: 'rtmpe' };
+    await keys.touch(bare.id, use, 1);
+    const second = { digest: '22'.repeat(32), pepperVersion: 2 };
+    expect(await keys.rotate(bare.id, second, 500)).toMatchObject({
+      ...second,
+      generation: 2,
+      previous: { digest: bare.digest, pepperVersion: bare.pepperVersion, until: 500, lastUse: use },
+    });
+    const [later, latest] = [
+      { ...use, at: 10 },
+      { ...use, at: 11 },
+    ];
+    await keys.touch(bare.id, later, 1);
+    await keys.touch(bare.id, latest, 2);
+    expect(await keys.find(bare.id)).toMatchObject({ lastUse: latest, previous: { lastUse: later } });
+    const third = await keys.rotate(bare.id, { digest: '33'.repeat(32), pepperVersion: 2 }, 600);
+    expect(third).toMatchObject({ generation: 3, previous: { ...second, until: 600, lastUse: latest } });
+    await keys.touch(bare.id, { ...use, at: 12 }, 1); // a secret that is gone
+    expect((await keys.find(bare.id))?.previous?.lastUse).toEqual(latest);
+    expect(heard).toEqual([bare.id, bare.id, bare.id]);
+    await keys.setState(bare.id, 'revoked');
+    expect(await keys.rotate(bare.id, second, 700)).toMatchObject({ state: 'revoked', generation: 3 });
+    expect(await keys.rotate(full.id, second, 700)).toBeUndefined();
   });
 
   it('does not read an allow-list that it cannot understand as "from anywhere"', async () => {

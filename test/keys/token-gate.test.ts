@@ -10,8 +10,8 @@ import { openKeyRoom } from '../support/key-room.ts';
 
 async function openGate() {
   const room = await openKeyRoom();
-  const { server, hasher, clock, context } = room;
-  const gate = openTokenGate({ store: server, hasher, clock });
+  const { server, hasher, clock, audit, context } = room;
+  const gate = openTokenGate({ store: server, hasher, clock, audit });
   const make = async (scope?: string, expires?: string) =>
     (await createToken({ scope, expires }, context)).json as { readonly id: string; readonly token: string };
   const check = (token: string, scope: Scope) => gate.check(new Secret(token), scope);

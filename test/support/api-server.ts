@@ -15,6 +15,7 @@ import type { RecordingId, StreamName } from '../../src/ops/names.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { openStore } from '../../src/store/store.ts';
 import { FakeClock } from './fake-clock.ts';
+import { RecordedAudit } from './recorded-audit.ts';
 import { RecordedLog } from './recorded-log.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -27,7 +28,10 @@ export async function serveApi(overrides: Partial<HttpHandlerParts> = {}) {
   const log = new RecordedLog();
   const store = await openStore({ folder, clock, log });
   const hasher = new SecretHasher(systemRandom.bytes(32));
+  const audit = new RecordedAudit();
   const context = {
+    audit,
+    source: 'cli',
     store,
     hasher,
     random: systemRandom,
@@ -46,8 +50,9 @@ export async function serveApi(overrides: Partial<HttpHandlerParts> = {}) {
   const handler = createHttpHandler({
     archive,
     streams: { list: () => Promise.resolve([]) },
-    tokenGate: openTokenGate({ store, hasher, clock }),
+    tokenGate: openTokenGate({ store, hasher, clock, audit }),
     keys: context,
+    audit,
     ready: () => true,
     clock,
     log,
@@ -113,7 +118,7 @@ export async function serveApi(overrides: Partial<HttpHandlerParts> = {}) {
     for await (const chunk of socket) answer += String(chunk);
     return answer;
   };
-  return { ask, raw, token, record, log, context, clock };
+  return { ask, raw, token, record, log, audit, context, clock };
 }
 
 export type ServedApi = Awaited<ReturnType<typeof serveApi>>;

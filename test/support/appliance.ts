@@ -4,12 +4,13 @@ import { join } from 'node:path';
 import { buildAppliance, openArchive, openGround, type Appliance, type Ground } from '../../src/appliance.ts';
 import { loadConfig, type Config } from '../../src/config.ts';
 import type { RecordingEntry } from '../../src/archive/catalogue-store.ts';
-import { createKey, type NewKeyArguments, setKeyState } from '../../src/keys/key-cli.ts';
+import { createKey, type NewKeyArguments, rotateKey, setKeyState, showKey } from '../../src/keys/key-cli.ts';
 import { createToken } from '../../src/keys/token-cli.ts';
 import type { Report } from '../../src/ops/report.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { openLog, silentLog } from '../../src/ops/log.ts';
 import { kickStream, listStreams } from '../../src/session/stream-cli.ts';
+import type { AuditEntry } from '../../src/store/audit-log.ts';
 import { openLiveSessionStore } from '../../src/store/live-session-store.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { temporaryFolder } from './temporary-folder.ts';
@@ -95,6 +96,23 @@ export class TestAppliance {
     await setKeyState(id, verb, this.#context());
   }
 
+  async rotateKey(id: string, grace?: string): Promise<TestKey> {
+    const { json } = await rotateKey(id, { grace }, this.#context());
+    const key = json as TestKey;
+    this.secrets.push(key.key);
+    return key;
+  }
+
+  async showKey(id: string): Promise<Report> {
+    return showKey(id, this.#context());
+  }
+
+  /** What `penstock audit list --since …` answers, once it has been written. */
+  async audit(): Promise<readonly AuditEntry[]> {
+    await new Promise((resolve) => setTimeout(resolve, 300)); // longer than a line waits to be written
+    return this.#ground.audit.list({});
+  }
+
   async kick(stream: string): Promise<void> {
     const { store } = this.#ground;
     const list = openLiveSessionStore({ store, clock: systemClock, log: silentLog });
@@ -167,7 +185,8 @@ export class TestAppliance {
   }
 
   #context() {
-    const { store, hasher } = this.#ground;
-    return { store, hasher, clock: systemClock, random: systemRandom, serverUrls: {} };
+    const { store, hasher, audit } = this.#ground;
+    const parts = { clock: systemClock, random: systemRandom, serverUrls: {} };
+    return { ...parts, store, hasher, audit, source: 'cli' };
   }
 }

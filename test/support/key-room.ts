@@ -6,6 +6,7 @@ import type { KeyId } from '../../src/ops/names.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { openStore } from '../../src/store/store.ts';
 import { FakeClock } from './fake-clock.ts';
+import { RecordedAudit } from './recorded-audit.ts';
 import { RecordedLog } from './recorded-log.ts';
 import { temporaryFolder } from './temporary-folder.ts';
 
@@ -26,10 +27,11 @@ export async function openKeyRoom() {
   };
   const [server, command] = [await open(), await open()];
   const serverUrls = { rtmps: 'rtmps://ingest.example.com:1935', rtmpe: 'rtmpe://ingest.example.com' };
-  const context = { store: command, hasher, random: systemRandom, clock, serverUrls };
+  const audit = new RecordedAudit();
+  const context = { store: command, hasher, random: systemRandom, clock, serverUrls, audit, source: 'cli' };
   const makeKey = async (given: Partial<NewKeyArguments> = {}): Promise<MadeKey> => {
     const { json } = await createKey({ stream: 'live/camera-1', ...given }, context);
     return json as MadeKey;
   };
-  return { folder, clock, log, hasher, server, command, context, makeKey };
+  return { folder, clock, log, audit, hasher, server, command, context, makeKey };
 }
