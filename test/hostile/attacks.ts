@@ -250,7 +250,22 @@ export const amf: readonly Attack[] = [
   sendsEach(
     'type markers that are unknown or not allowed',
     ['AMF_TYPE_UNKNOWN'],
-    [0x04, 0x09, 0x0e, 0x11, 0x12, 0x7f, 0xff].map((marker) => brokenAmf(marker, 0, 0, 0, 0).take()),
+    [0x04, 0x09, 0x0e, 0x12, 0x7f, 0xff].map((marker) => brokenAmf(marker, 0, 0, 0, 0).take()),
+  ),
+  sendsEach(
+    'the switch to AMF3, and then nothing, or what AMF3 does not know',
+    ['AMF_TRUNCATED', 'AMF_TYPE_UNKNOWN'],
+    [brokenAmf(0x11).take(), brokenAmf(0x11, 0x7f).take(), brokenAmf(0x11, 0x0a, 0x07, 0x01).take()],
+  ),
+  sends('AMF3 arrays as deep as fits', ['AMF_TOO_DEEP'], () => {
+    const arrays = Buffer.alloc(60_000, Uint8Array.of(9, 3, 1)); // one value, and no name before it
+    const script = new ClientScript().handshake().chunkSize(65_536);
+    return rawCommand(connectPayload(joined(Uint8Array.of(0x11), arrays)), script);
+  }),
+  sendsEach(
+    'AMF3 that promises 268,435,455 bytes or values',
+    ['AMF_TOO_LARGE'],
+    [0x06, 0x07, 0x09, 0x0c].map((marker) => brokenAmf(0x11, marker, 0xff, 0xff, 0xff, 0xff, 1).take()),
   ),
   sends('an unsupported value for an object', ['COMMAND_INVALID'], () => brokenAmf(0x0d)),
   sends('a strict array of 4,294,967,295 values', ['AMF_TOO_LARGE'], () =>

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { MessageType } from '../../src/chunk/message.ts';
 import { UserControlEvent } from '../../src/command/control-message.ts';
+import { doorLimits } from '../../src/door/door-limits.ts';
 import { TagType } from '../../src/flv/tag.ts';
 import { TestAppliance } from '../support/appliance.ts';
 import { Attacker, clientHello } from '../support/attacker.ts';
@@ -211,11 +212,23 @@ beforeAll(async () => {
   }
 });
 
+let slowHeaders: Promise<number>;
+beforeAll(() => {
+  const attacker = new Attacker({ port: appliance.port, address: '127.2.3.1', ...tls });
+  slowHeaders = attacker.send('GET / HTTP/1.1\r\nX-Drip: ').drip(filled(1000, 0x61), 100);
+});
+
 describe('deadlines', () => {
   it.each([...states, ...publications])('%s: %s', async (name, code, time) => {
     const { codes, lasted } = (await outcomes.get(name)) ?? { codes: [], lasted: 0 };
     expect(codes).toEqual([code]);
     expect(lasted).toBeGreaterThan(time - 50);
     expect(lasted).toBeLessThan(time + tolerance);
+  });
+
+  it('HTTP headers that drip', async () => {
+    const lasted = await slowHeaders;
+    expect(lasted).toBeGreaterThan(doorLimits.httpHeadersTime - 50);
+    expect(lasted).toBeLessThan(doorLimits.httpHeadersTime + 2 * tolerance);
   });
 });

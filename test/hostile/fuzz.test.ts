@@ -17,7 +17,7 @@ const inputs = 5000;
 /** Milliseconds; a tenth of it is usual. */
 const longestInput = 500;
 /** Bytes held for each byte that was sent, buffers and objects together; S1 and its ciphers are the most of it. */
-const mostHeld = 4;
+const mostHeld = 8;
 const handshakeLength = 1 + 2 * 1536;
 
 const folder = join(import.meta.dirname, 'corpus');
@@ -284,7 +284,8 @@ describe(`${inputs} damaged conversations`, () => {
 
   it('leave no more behind in open connections than was sent', () => {
     setFlagsFromString('--expose-gc');
-    const collect = runInNewContext('gc') as () => void;
+    const gc = runInNewContext('gc') as () => void;
+    const collect = () => Array.from({ length: 3 }, gc); // what natives held is only free after a second time
     const dice = new Dice(0xcafe);
     const open: Conversation[] = [];
     for (let index = 0; index < 50; index += 1) open.push(new Conversation().receive(damaged(dice))); // warm

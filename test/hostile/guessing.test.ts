@@ -87,15 +87,18 @@ describe('2,000 wrong keys from one address', () => {
   it('are hardly judged at all', () => {
     const reasons = server.logged('publish.refused').map(({ reason }) => String(reason));
     const judged = reasons.filter((reason) => reason !== 'too-many-attempts');
-    expect(reasons.length).toBe(guesses + 1);
+    expect(judged.length).toBeGreaterThan(0);
     expect(judged.length).toBeLessThanOrEqual(mostJudged);
     expect(server.logged('address.locked-out')).toMatchObject([{ address: guesser }]);
   });
 
-  it('all hear the same, and so does the right one from there', () => {
+  it('hear the same, if anything, and so does the right one from there', () => {
+    // Who is locked out need not be heard at all: undefined.
+    const heard = refusals.filter((refusal) => refusal !== undefined);
     expect(refusals.length).toBe(guesses + 1);
-    expect(new Set(refusals.map((refusal) => `${refusal?.code}: ${refusal?.description}`)).size).toBe(1);
-    expect(refusals[0]?.code).toBe('NetStream.Publish.BadName');
+    expect(heard.length).toBeGreaterThan(0);
+    expect(new Set(heard.map(({ code, description }) => `${code}: ${description}`)).size).toBe(1);
+    expect(heard[0]?.code).toBe('NetStream.Publish.BadName');
   });
 
   it('cost little', () => {
