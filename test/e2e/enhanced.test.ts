@@ -2,14 +2,19 @@
 // listed under the right names. And what its clients hear when the appliance stops.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AmfObject } from '../../src/amf/amf-value.ts';
+import { AmfObject } from '../../src/amf/amf-value.ts';
+import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
+import { encodeAmf3 } from '../../src/amf/amf3-encoder.ts';
+import { MessageType } from '../../src/chunk/message.ts';
 import { metadataOf } from '../../src/flv/script-data.ts';
+import { TagType } from '../../src/flv/tag.ts';
 import { TestAppliance } from '../support/appliance.ts';
 import { Encoder } from '../support/encoder.ts';
 import { enhancedFrames, type EnhancedStream } from '../support/enhanced-media.ts';
 import { readTags } from '../support/media-tags.ts';
 import { firstDifference, framesIn } from '../support/media.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { toHex } from '../support/vectors.ts';
 
 const streams: readonly (EnhancedStream & { name: string; codecs: readonly [string, string] })[] = [
   { name: 'hevc', wrapping: 'plain', video: ['hvc1'], audio: ['Opus'], codecs: ['hevc', 'opus'] },
@@ -103,6 +108,33 @@ describe('Enhanced RTMP', () => {
       .poll(listed, { timeout: 10_000, interval: 100 })
       .toEqual(expect.arrayContaining(streams.map(({ name, codecs }) => [`list/${name}`, ...codecs])));
     await Promise.all(encoders.map((encoder) => encoder.finish()));
+  });
+
+  it('speaks AMF3 with those who do, and writes AMF0', async () => {
+    const { key } = await appliance.createKey('live/amf3');
+    const encoder = new Encoder({ port: appliance.port, name: key, properties: [['objectEncoding', 3]] });
+    await encoder.published;
+    const properties = new AmfObject([
+      ['width', 1280],
+      ['encoder', 'amf3 encoder'],
+    ]);
+    const data = (name: string) =>
+      new Uint8Array(
+        Buffer.concat(
+          [[0], encodeAmf0(name), [0x11], encodeAmf3(properties)].map((part) => Buffer.from(part)),
+        ),
+      );
+    for (const name of ['onMetaData', 'onTextData']) {
+      const message = { type: MessageType.DataAmf3, timestamp: 0, streamId: 1, payload: data(name) };
+      encoder.connection.sendMessage(7, message);
+    }
+    await encoder.send(TagType.Video, 0, Uint8Array.of(0x17, 1, 0, 0, 0, 9));
+    await encoder.finish();
+    const { path } = await appliance.finishedRecording('live/amf3');
+    const { tags } = readTags(readFileSync(path));
+    expect(metadataOf(tags[0]?.body ?? new Uint8Array(0))?.get('encoder')).toBe('amf3 encoder');
+    const bodies = tags.filter(({ type }) => type === TagType.ScriptData).map(({ body }) => toHex(body));
+    expect(bodies).toContain(toHex(encodeAmf0('onTextData', properties)));
   });
 
   it('asks those who announced it to reconnect when it stops, before the goodbye, and nobody else', async () => {
