@@ -59,12 +59,14 @@ export function createHttpHandler(
     const id = parseRecordingId(idText);
     const recording = id === undefined ? undefined : await archive.openForRead(id);
     if (recording === undefined) throw new SetupError('NOT_FOUND', 'There is no such recording.');
-    audit.note({
-      action: 'recording.downloaded',
-      source: access.sourceOf(request),
-      stream: recording.entry.stream,
-      detail: `recording ${idText} to ${request.socket.remoteAddress}`,
-    });
+    if (request.method === 'GET') {
+      audit.note({
+        action: 'recording.downloaded',
+        source: access.sourceOf(request),
+        stream: recording.entry.stream,
+        detail: `recording ${idText} to ${request.socket.remoteAddress}`,
+      });
+    }
     await sendRecording(request, response, recording, { clock, log });
   }
 

@@ -171,8 +171,11 @@ function graceOf({ previous }: StreamKey, now: number): PreviousSecret | undefin
 function previousText(previous: PreviousSecret | undefined, now: number): string | undefined {
   if (previous === undefined) return undefined;
   const { lastUse } = previous;
-  const by = lastUse === undefined ? '' : ` by ${lastUse.encoder} from ${lastUse.address}`;
-  return `works ${formatDuration(previous.until - now)} more, last used ${agoText(lastUse, now)}${by}`;
+  const used =
+    lastUse === undefined
+      ? 'never used'
+      : `last used ${agoText(lastUse, now)} by ${lastUse.encoder} from ${lastUse.address}`;
+  return `works ${formatDuration(previous.until - now)} more, ${used}`;
 }
 
 function agoText(use: KeyUse | undefined, now: number): string {

@@ -5,10 +5,16 @@ import { serveApi } from '../support/api-server.ts';
 describe('keys and tokens', () => {
   it('live their whole life over HTTP, and show their secret once', async () => {
     const served = await serveApi();
-    const { token } = await served.token('keys:write');
+    const { token, id: tokenId } = await served.token('keys:write');
     const made = await served.ask('/api/v1/keys', {
       token,
-      body: { stream: 'live/camera-1', expires: '30d', maxBitrate: 12_000_000, allow: ['10.0.0.0/8'] },
+      body: {
+        stream: 'live/camera-1',
+        codecs: ['h264'],
+        expires: '30d',
+        maxBitrate: 12_000_000,
+        allow: ['10.0.0.0/8'],
+      },
     });
     expect(made.status).toBe(201);
     const key = (await made.json()) as { id: string; key: string };
@@ -19,6 +25,13 @@ describe('keys and tokens', () => {
     });
     expect(made.headers.get('location')).toBe(`/api/v1/keys/${key.id}`);
     expect(made.headers.get('cache-control')).toBe('no-store');
+    const rotate = (body: object) => served.ask(`/api/v1/keys/${key.id}/rotate`, { token, body });
+    const rotated = await rotate({ grace: '1h' });
+    const fresh = (await rotated.json()) as { key: string };
+    expect([rotated.status, fresh]).toMatchObject([200, { id: key.id, key: expect.stringMatching(/^psk_/) }]);
+    expect(fresh.key).not.toBe(key.key);
+    expect((await rotate({ grace: 'long' })).status).toBe(400);
+    expect((await rotate({ grade: '1h' })).status).toBe(400);
     for (const [verb, state] of [
       ['disable', 'disabled'],
       ['enable', 'active'],
@@ -31,7 +44,17 @@ describe('keys and tokens', () => {
     const shown = await (await served.ask(`/api/v1/keys/${key.id}`, { token })).text();
     const list = await (await served.ask('/api/v1/keys', { token })).text();
     expect(JSON.parse(list)).toMatchObject({ items: [{ id: key.id, state: 'revoked' }], nextCursor: null });
-    expect(shown + list + JSON.stringify(served.log.lines)).not.toContain(key.key);
+    const kept = shown + list + JSON.stringify([served.log.lines, served.audit.lines]);
+    for (const secret of [key.key, fresh.key]) expect(kept).not.toContain(secret);
+    const source = `token ${tokenId}`;
+    for (const action of [
+      'key.created',
+      'key.rotated',
+      'key.disabled',
+      'key.enabled',
+      'key.revoked',
+    ] as const)
+      expect(served.audit.of(action)).toMatchObject([{ source, key: key.id, stream: 'live/camera-1' }]);
   });
 
   it('make tokens that work until they are revoked', async () => {

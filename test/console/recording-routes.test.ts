@@ -59,7 +59,7 @@ describe('recordings', () => {
   it('are downloaded, whole and in part', async () => {
     const served = await serveApi();
     const [id] = await served.record(1);
-    const { token } = await served.token('recordings:read');
+    const { token, id: tokenId } = await served.token('recordings:read');
     for (const path of [`/api/v1/recordings/${id}/file`, `/api/v1/recordings/${id}/file.flv`]) {
       const whole = await served.ask(path, { token });
       expect([whole.status, whole.headers.get('content-type')]).toEqual([200, 'video/x-flv']);
@@ -72,6 +72,13 @@ describe('recordings', () => {
     expect([part.status, await part.text()]).toEqual([206, 'LV']);
     await answered(served, 3);
     expect(served.log.of('request.answered')[2]).toMatchObject({ status: 206, complete: true });
+    expect((await served.ask(`/api/v1/recordings/${id}/file`, { token, method: 'HEAD' })).status).toBe(200);
+    const fetched = {
+      source: `token ${tokenId}`,
+      stream: 'live/camera-0',
+      detail: `recording ${id} to 127.0.0.1`,
+    };
+    expect(served.audit.of('recording.downloaded')).toMatchObject([fetched, fetched, fetched]);
   });
 
   it.each(['0000000000000009', '..%2f..%2fetc', 'x'.repeat(300), '%00'])(

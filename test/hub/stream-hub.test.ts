@@ -122,6 +122,20 @@ describe('taking over', () => {
     expect([first.ended, second.ended, hub.publications]).toEqual(['replaced', undefined, [second]]);
   });
 
+  it('is refused to everybody where no takeover is wanted, until the stream is free', async () => {
+    const hub = createStreamHub({
+      clock: new FakeClock(),
+      log: new RecordedLog(),
+      duplicatePublisher: 'refuse',
+    });
+    const older = publisher();
+    const first = await hub.publish(stream, older);
+    await expect(hub.publish(stream, publisher())).rejects.toMatchObject({ code: 'STREAM_BUSY' });
+    expect([older.told, first.ended]).toEqual([[], undefined]);
+    await first.end('publisher-lost');
+    await expect(hub.publish(stream, publisher())).resolves.toBeDefined();
+  });
+
   it('is refused to another key, until the stream is free', async () => {
     const { hub } = setUp();
     const first = await hub.publish(stream, publisher('key00001'));

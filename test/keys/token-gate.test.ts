@@ -85,6 +85,21 @@ describe('token gate', () => {
     expect(await check(token, 'keys:read')).toMatchObject({ status: 401, reason: 'revoked' });
   });
 
+  it('notes who used a token and who was refused, but not who showed none', async () => {
+    const { make, gate, audit } = await openGate();
+    const { id, token } = await make('keys:read');
+    await gate.check(undefined, 'keys:read', '203.0.113.7');
+    await gate.check(new Secret(token), 'keys:read', '203.0.113.7');
+    await gate.check(new Secret(token), 'keys:write', '203.0.113.7');
+    await gate.check(new Secret('ptk_x'), 'keys:write', '203.0.113.8');
+    const source = '203.0.113.7';
+    expect(audit.lines.slice(1)).toEqual([
+      { action: 'token.used', source, key: id, detail: 'keys:read' },
+      { action: 'token.refused', source, key: id, detail: 'scope-missing (keys:write)' },
+      { action: 'token.refused', source: '203.0.113.8', key: undefined, detail: 'mistyped (keys:write)' },
+    ]);
+  });
+
   it('marks the last use once a minute, and no refusal', async () => {
     const { make, check, clock, command } = await openGate();
     const { id, token } = await make('keys:read');

@@ -204,7 +204,7 @@ export function openStage() {
       onUnpublished: (_, publishing) => void unpublished.push(publishing),
       onEnd: () => over.push(session),
     });
-    gate.onWithdrawn((keyId, why) => session.keyWithdrawn(keyId, why));
+    gate.onWithdrawn((keyId, why, upTo) => session.keyWithdrawn(keyId, why, upTo));
     session.start();
     const encoder = new StageEncoder(transport, name, options.app, options.version);
     return { transport, session, encoder };
