@@ -295,10 +295,15 @@ class StoreKeyGate implements KeyGate {
 
   #replace(id: KeyId, key: StreamKey | undefined): void {
     const before = this.#keys.get(id);
-    if (key === undefined) this.#keys.delete(id);
-    else this.#keys.set(id, key);
-    if (key?.lastUse === undefined) this.#usedFrom.delete(id);
-    else if (before === undefined) this.#usedFrom.set(id, addressGroup(key.lastUse.address));
+    if (key === undefined) {
+      this.#keys.delete(id);
+      this.#usedFrom.delete(id);
+    } else {
+      this.#keys.set(id, key);
+      // Later uses are known here before they are in the database.
+      if (before === undefined && key.lastUse !== undefined)
+        this.#usedFrom.set(id, addressGroup(key.lastUse.address));
+    }
     if (before === undefined) return;
     if (key !== undefined && key.generation > before.generation) this.#rotated(key);
     const state = key?.state ?? 'revoked';

@@ -150,17 +150,18 @@ function listEntry(key: StreamKey, serverUrls: ServerUrls, now: number) {
     state: key.state,
     lastUsedAt: formatInstant(key.lastUse?.at),
     lastUsedFrom: key.lastUse?.address ?? null,
-    /** The secret before the last rotation, while it still works: who used it last. */
-    previous:
-      previous === undefined
-        ? null
-        : {
-            until: formatInstant(previous.until),
-            lastUsedAt: formatInstant(previous.lastUse?.at),
-            lastUsedFrom: previous.lastUse?.address ?? null,
-            lastUsedEncoder: previous.lastUse?.encoder ?? null,
-            lastUsedDoor: previous.lastUse?.door ?? null,
-          },
+    ...(previous !== undefined && { previous: describePrevious(previous) }),
+  };
+}
+
+/** The secret before the last rotation, while it still works: until when, and who used it last. */
+function describePrevious({ until, lastUse }: PreviousSecret) {
+  return {
+    until: formatInstant(until),
+    lastUsedAt: formatInstant(lastUse?.at),
+    lastUsedFrom: lastUse?.address ?? null,
+    lastUsedEncoder: lastUse?.encoder ?? null,
+    lastUsedDoor: lastUse?.door ?? null,
   };
 }
 

@@ -52,6 +52,11 @@ describe('penstock key', () => {
       key: expect.stringMatching(/^psk_[0-9a-z]{8}_[0-9a-z]{30}$/) as string,
       server: { rtmps: at('rtmps'), rtmpe: at('rtmpe'), rtmp: at('rtmp') },
       expiresAt: instant,
+      settings: {
+        obs: { server: at('rtmps'), key: expect.any(String) as string },
+        ffmpeg: expect.stringContaining('ffmpeg') as string,
+        gstreamer: expect.stringContaining('rtmp2sink') as string,
+      },
     });
     const { key } = made as { key: string };
     const { stdout } = await server.cli('key', 'list');
@@ -109,6 +114,27 @@ describe('penstock key', () => {
     ]);
     return { encoder, answer };
   }
+
+  it('rotate lets the old key work on, without a grace it ends its session; the audit log has it all', async () => {
+    const { encoder, id } = await onAir('live/turn');
+    const first = await server.json<{ key: string; previousUntil: string }>('key', 'rotate', id);
+    server.secrets.push(first.key);
+    expect(first).toMatchObject({ id, previousUntil: instant });
+    const listed = await server.json<Record<string, unknown>[]>('key', 'list');
+    expect(listed.find((one) => one['id'] === id)).toMatchObject({
+      previous: { lastUsedFrom: '127.0.0.1', lastUsedEncoder: expect.stringContaining('FMLE') as string },
+    });
+    const second = await server.json<{ key: string }>('key', 'rotate', id, '--grace', '0');
+    server.secrets.push(second.key);
+    expect((await encoder.finish()).stderr).toMatch(/Server error: .* has expired/);
+    const lines = await server.json<Record<string, unknown>[]>('audit', 'list', '--since', '1h');
+    const actions = lines.filter((line) => line['key'] === id).map(({ action }) => action);
+    expect(actions).toEqual(['key.created', 'key.used', 'key.rotated', 'key.rotated']);
+    const exported = (await server.cli('audit', 'export')).stdout;
+    expect(exported.split('\n').filter((line) => line.includes(id))).toHaveLength(4);
+    expect(exported).not.toContain('psk_');
+    expect(await failureOf(2, 'audit', 'list', '--since', 'then')).toContain('--since');
+  });
 
   it('revoke cuts a live encoder within a second, and says why', async () => {
     const { encoder, id, recording } = await onAir('live/cut');

@@ -99,7 +99,6 @@ describe('penstock key create', () => {
       maxBitrate: 12_000_000,
       maxSession: 28_800_000,
       codecs: ['h264', 'aac', 'hevc'],
-      previous: null,
       note: 'van 2',
     });
     expect(text).toContain('expires       2026-12-22T13:05:09.000Z (in 30d)');
@@ -184,7 +183,9 @@ describe('penstock key rotate', () => {
       'works 1d more, last used 1m ago by OBS 31 from 203.0.113.7',
     );
     clock.setNow(clock.now() + 86_400_000);
-    expect((await listKeys(context)).json).toMatchObject([{ previous: null }]);
+    expect((await listKeys(context)).json).toEqual([
+      expect.not.objectContaining({ previous: expect.anything() as object }),
+    ]);
   });
 
   it('refuses what cannot be rotated, in words', async () => {
@@ -262,7 +263,6 @@ describe('penstock key list', () => {
         state: 'active',
         lastUsedAt: '2026-11-22T13:05:09.000Z',
         lastUsedFrom: '2001:db8::1',
-        previous: null,
       },
       {
         id: expired.id,
@@ -273,7 +273,6 @@ describe('penstock key list', () => {
         state: 'disabled',
         lastUsedAt: null,
         lastUsedFrom: null,
-        previous: null,
       },
     ];
     // Made in the same millisecond: the id decides.
