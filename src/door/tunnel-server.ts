@@ -224,6 +224,11 @@ function readBody(request: IncomingMessage, done: (body: Uint8Array) => void): v
 }
 
 export function refuseInWords(response: ServerResponse, words: string): void {
-  const headers = { 'Content-Type': 'text/plain; charset=utf-8', Connection: 'close' };
-  response.writeHead(421, headers).end(`${words}\n`);
+  const body = Buffer.from(`${words}\n`);
+  const headers = {
+    'Content-Type': 'text/plain; charset=utf-8',
+    'Content-Length': body.length,
+    Connection: 'close',
+  };
+  response.writeHead(421, headers).end(body);
 }

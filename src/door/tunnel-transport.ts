@@ -197,7 +197,7 @@ export class TunnelTransport implements Transport {
     while (!this.#paused && !this.#over && this.#early === undefined) {
       const step = this.#session.next();
       if (step === undefined) break;
-      if (step.type === 'answer') step.exchange.answer(step.body);
+      if (step.type === 'answer') this.#answer(step.exchange, step.body);
       else if (step.type === 'bytes') this.#deliver(step.bytes);
       else this.#finish();
     }
@@ -207,9 +207,14 @@ export class TunnelTransport implements Transport {
     if (this.#session.polling) this.#awaitOutput();
   }
 
-  #awaitOutput(): void {
+  #answer(exchange: Exchange, body: Uint8Array): void {
     this.#cancelPoll?.();
-    this.#cancelPoll = this.#options.clock.after(tunnelLimits.pollTime, () => {
+    this.#cancelPoll = undefined;
+    exchange.answer(body);
+  }
+
+  #awaitOutput(): void {
+    this.#cancelPoll ??= this.#options.clock.after(tunnelLimits.pollTime, () => {
       this.#session.endPoll();
       this.#drive();
     });
