@@ -98,7 +98,7 @@ function stage({ tls = false, bytes, onTransport }: StageOptions = {}) {
     await Promise.resolve();
     return ends;
   };
-  return { clock, carrier, transport, arrived, ended, gone, calls, take, say, pass };
+  return { clock, carrier, transport, arrived, ends, ended, gone, calls, take, say, pass };
 }
 
 const code = (name: string) => expect.objectContaining({ code: name }) as unknown;
@@ -295,11 +295,11 @@ describe('the end', () => {
   });
 
   it('is never told inside a call of the session', async () => {
-    const { ended, take, transport } = stage();
+    const { ends, ended, take, transport } = stage();
     take('send', 0, '\x03');
-    const before = ended();
     transport.destroy();
-    expect(await before).toEqual([undefined]);
+    expect(ends).toEqual([]);
+    expect(await ended()).toEqual([undefined]);
   });
 
   it('when nothing came through it, however often it asks', () => {
