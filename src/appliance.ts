@@ -167,6 +167,7 @@ export async function buildAppliance(
         ingestLatency: config.ingestLatency,
         tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48) },
         certificates,
+        trustedProxies: config.trustedProxies,
         turnsAway: (address) => gate.turnsAway(address),
         betterUrl: (wanted) => {
           const { https, rtmps, rtmpts, rtmpe, rtmpte } = urls();

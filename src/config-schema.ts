@@ -2,6 +2,7 @@
 // reads on after "found X, ". Durations become milliseconds, sizes bytes, addresses { host, port }; relative
 // paths are made absolute by config.ts. What this version cannot do yet is refused here, in words. pure.
 import { z } from 'zod';
+import { parseAddressBlock } from './ops/address.ts';
 import { parseDuration, parseSize } from './ops/quantities.ts';
 
 /** The configuration of an empty file, in the form in which people write it. */
@@ -139,10 +140,16 @@ export const configSchema = block({
   /** Certificates and their private keys. An absolute path. */
   certsDir: text('a folder'),
   listeners,
-  /** Addresses whose PROXY protocol header is believed. Empty in this version. */
-  trustedProxies: z
-    .array(z.string(), { error: 'expected a list' })
-    .max(0, { error: 'but the PROXY protocol is not available in this version' }),
+  /** Proxies that begin every connection with a PROXY protocol header, which is believed. */
+  trustedProxies: z.array(
+    z.string().transform((written, context) => {
+      const block = parseAddressBlock(written);
+      if (block !== undefined) return block;
+      context.addIssue({ code: 'custom', message: 'expected an address or block such as 10.0.0.0/8' });
+      return z.NEVER;
+    }),
+    { error: 'expected a list such as [10.0.0.0/8]' },
+  ),
   tls: block({
     minVersion: choice(['TLSv1.2', 'TLSv1.3']),
     /** `self-signed`, or PEM files by absolute paths, chosen by server name. */

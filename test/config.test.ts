@@ -229,7 +229,6 @@ describe('mistakes', () => {
     ['store: postgres://penstock:hunter2@db/penstock', 'PostgreSQL is not available in this version'],
     ['recorder: { segment: { maxDuration: 1h } }', 'segments are not available in this version'],
     ['recorder: { retention: { maxAge: 30d } }', 'retention is not available in this version'],
-    ['trustedProxies: [10.0.0.0/8]', 'the PROXY protocol is not available in this version'],
   ])('what cannot be done yet is refused: %j', (yaml, expected) => {
     const problems = problemsOf(() => load(yaml));
     expect(problems).toEqual([expect.stringContaining(expected)]);

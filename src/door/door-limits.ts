@@ -2,6 +2,8 @@
 // (`limits`); docs/limits.md lists both.
 
 export const doorLimits = {
+  /** Bytes of a ClientHello that are looked through for a server name. */
+  clientHelloSize: 16 * 1024,
   /** Bytes that may wait to be sent to one peer before it is dropped. */
   writeQueue: 1024 * 1024,
   /** Milliseconds that a closed connection may take to hang up, so that the last words arrive. */

@@ -8,20 +8,22 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type Server as TlsServer } from 'node:tls';
-import { type CertificateChooser, type TlsPolicy, tlsServerOptions } from '../certificates/tls-policy.ts';
+import type { CertificateChooser, TlsPolicy } from '../certificates/tls-policy.ts';
 import { SetupError } from '../errors.ts';
+import type { AddressBlock } from '../ops/address.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
-import { Admission, type AdmissionLimits, type Entry } from './admission.ts';
+import type { AdmissionLimits } from './admission.ts';
+import { Arrivals, type Visitor } from './arrivals.ts';
 import { doorLimits } from './door-limits.ts';
 import { ReadPacer } from './read-pacer.ts';
 import { sniff } from './sniff-rule.ts';
 import { SocketTransport } from './socket-transport.ts';
 import { staticReadsWork } from './static-reads.ts';
-import type { Peer, RtmpDoor, Transport } from './transport.ts';
+import { TlsTerminator } from './tls-terminator.ts';
+import type { RtmpDoor, Transport } from './transport.ts';
 import { acceptsTunnels, refuseInWords, TunnelServer, type TunnelVisitor } from './tunnel-server.ts';
 
 export interface ListenerOptions {
@@ -39,6 +41,8 @@ export interface DoorOptions {
   readonly ingestLatency: number;
   readonly tls: TlsPolicy;
   readonly certificates: CertificateChooser & { onRenewed(listener: () => void): () => void };
+  /** Who must begin with a PROXY header, and is believed. */
+  readonly trustedProxies: readonly AddressBlock[];
   /** Whether an address is locked out: its connections are closed as soon as they are accepted. */
   readonly turnsAway?: (address: string) => boolean;
   /** A URL that works for a client that came through the wrong door, as in `rtmps://ingest.example.com/live`. */
@@ -50,58 +54,37 @@ export interface DoorOptions {
   readonly onRequest: RequestListener;
 }
 
-/** One accepted TCP connection on its way through sniffing and TLS. */
-interface Visitor {
-  readonly peer: Peer;
-  readonly accept: ReadonlySet<string>;
-  readonly acceptedAt: number;
-  readonly entry: Entry;
-  /** Ends the deadline that runs until a session or the HTTP server takes over. */
-  readonly taken: () => void;
-}
-
 export class DoorServer implements Component {
   readonly #options: DoorOptions;
-  readonly #admission: Admission;
+  readonly #arrivals: Arrivals;
   readonly #pacer: ReadPacer;
   readonly #servers: Server[] = [];
-  readonly #tls: TlsServer;
+  readonly #tls: TlsTerminator<Visitor>;
   readonly #https: HttpServer;
   readonly #clearHttp: HttpServer;
   readonly #tunnels: TunnelServer;
   /** Who came by the connections that the HTTP servers have. */
   readonly #httpVisitors = new WeakMap<Socket, TunnelVisitor>();
-  readonly #unsubscribe: () => void;
-  /** Every open connection. */
-  readonly #sockets = new Set<Socket>();
-  /** Visitors inside their TLS handshake, by addresses and ports: the TLS server makes a socket of its own. */
-  readonly #handshaking = new Map<string, Visitor>();
   #staticReads = false;
-  readonly #refused = { TOO_MANY_CONNECTIONS: 0, ADDRESS_LOCKED_OUT: 0 };
   #failed = 0;
 
   constructor(options: DoorOptions) {
     this.#options = options;
-    this.#admission = new Admission(options.limits);
-    this.#pacer = new ReadPacer(options.clock, options.ingestLatency);
-    this.#tls = createTlsServer(tlsServerOptions(options.tls, options.certificates));
-    this.#unsubscribe = options.certificates.onRenewed(() => {
-      this.#tls.setSecureContext(tlsServerOptions(options.tls, options.certificates));
+    this.#arrivals = new Arrivals({
+      ...options,
+      onVisitor: (socket, visitor) => this.#sniff(socket, visitor, false),
     });
-    this.#tls.on('secureConnection', (socket) => this.#secured(socket));
-    // Node leaves the socket open on a failed or timed-out handshake; closing it is up to us.
-    this.#tls.on('tlsClientError', (error, socket) => {
-      this.#options.log.debug('tls.failed', {
-        peer: socket.remoteAddress,
-        code: 'TLS_HANDSHAKE_FAILED',
-        reason: error.message,
-      });
-      socket.destroy();
+    this.#pacer = new ReadPacer(options.clock, options.ingestLatency);
+    this.#tls = new TlsTerminator({
+      policy: options.tls,
+      certificates: options.certificates,
+      log: options.log,
+      onSecured: (socket, visitor) => this.#sniff(socket, visitor, true),
     });
     this.#tunnels = new TunnelServer({
       ...options,
       wrongDoor: (door) => this.#wrongDoor(door),
-      onFull: (address) => this.#refuseFull(address),
+      onFull: (address) => this.#arrivals.refuse(address),
     });
     this.#https = httpServer((request, response) => this.#answer(request, response, 'https'));
     this.#clearHttp = httpServer((request, response) => this.#answer(request, response, 'http'));
@@ -131,9 +114,9 @@ export class DoorServer implements Component {
 
   /** Sessions are over by now; who is still here has not got as far, or speaks HTTP. */
   async stop(): Promise<void> {
-    this.#unsubscribe();
+    this.#tls.stop();
     this.#tunnels.stop();
-    for (const socket of this.#sockets) socket.destroy();
+    this.#arrivals.stop();
     await Promise.all(
       [...this.#servers, this.#https, this.#clearHttp].map(
         (server) => new Promise<void>((resolve) => void server.close(() => resolve())),
@@ -144,7 +127,7 @@ export class DoorServer implements Component {
   async #listen(listener: ListenerOptions): Promise<Server> {
     const accept = new Set(listener.accept);
     const server = createServer({ noDelay: true, allowHalfOpen: false }, (socket) =>
-      this.#arrived(socket, accept),
+      this.#arrivals.take(socket, accept),
     );
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     server.on('error', (error: NodeJS.ErrnoException) => {
@@ -164,30 +147,6 @@ export class DoorServer implements Component {
     return server;
   }
 
-  #arrived(socket: Socket, accept: ReadonlySet<string>): void {
-    socket.on('error', () => undefined); // whoever takes the socket over listens as well; until then, just 'close'
-    const address = socket.remoteAddress;
-    const lockedOut = address !== undefined && this.#options.turnsAway?.(address) === true;
-    const entry = address === undefined || lockedOut ? undefined : this.#admission.enter(address);
-    if (address === undefined || entry === undefined) {
-      this.#refuseFull(address, lockedOut ? 'ADDRESS_LOCKED_OUT' : 'TOO_MANY_CONNECTIONS');
-      socket.destroy();
-      return;
-    }
-    const { clock, limits } = this.#options;
-    const peer = { address, port: socket.remotePort ?? 0 };
-    const key = visitorKey(socket);
-    const cancel = clock.after(limits.handshakeTimeout, () => this.#tooLate(socket, peer));
-    this.#sockets.add(socket);
-    socket.once('close', () => {
-      cancel();
-      entry.leave();
-      this.#sockets.delete(socket);
-      this.#handshaking.delete(key);
-    });
-    this.#sniff(socket, { peer, accept, acceptedAt: clock.monotonic(), entry, taken: cancel }, false);
-  }
-
   #sniff(socket: Socket, visitor: Visitor, tls: boolean): void {
     const look = () => {
       const first = socket.read() as Buffer | null;
@@ -203,35 +162,13 @@ export class DoorServer implements Component {
     if (kind === 'rtmp') return this.#takeRtmp(socket, first, visitor, tls ? 'rtmps' : 'rtmp');
     if (kind === 'rtmpe') return this.#takeRtmp(socket, first, visitor, tls ? 'rtmps' : 'rtmpe');
     if (kind === 'http') return this.#takeHttp(socket, first, visitor, tls);
-    if (kind === 'tls' && !tls) {
-      this.#handshaking.set(visitorKey(socket), visitor);
-      socket.unshift(first);
-      this.#tls.emit('connection', socket);
-      return;
-    }
+    if (kind === 'tls' && !tls) return this.#tls.take(socket, first, visitor);
     this.#options.log.info('connection.garbled', {
       code: 'PROTOCOL_UNKNOWN',
       peer: visitor.peer.address,
       firstByte: first[0] ?? 0,
     });
     socket.destroy();
-  }
-
-  #tooLate(socket: Socket, peer: Peer): void {
-    this.#options.log.info('connection.timed-out', { code: 'HANDSHAKE_TIMEOUT', peer: peer.address });
-    socket.destroy();
-  }
-
-  #secured(socket: Socket): void {
-    const key = visitorKey(socket);
-    const visitor = this.#handshaking.get(key);
-    this.#handshaking.delete(key);
-    if (visitor === undefined) {
-      socket.destroy(); // it hung up in the meantime
-      return;
-    }
-    socket.on('error', () => socket.destroy()); // Node leaves a socket open whose TLS failed after the handshake
-    this.#sniff(socket, visitor, true);
   }
 
   #takeRtmp(socket: Socket, first: Buffer, visitor: Visitor, door: RtmpDoor): void {
@@ -308,18 +245,6 @@ export class DoorServer implements Component {
       });
     }
   }
-
-  // A flood must not flood the log as well: one line at once, then one for every hundred.
-  #refuseFull(
-    address: string | undefined,
-    code: 'TOO_MANY_CONNECTIONS' | 'ADDRESS_LOCKED_OUT' = 'TOO_MANY_CONNECTIONS',
-  ): void {
-    this.#refused[code] += 1;
-    const refusedSoFar = this.#refused[code];
-    if (refusedSoFar % 100 === 1) {
-      this.#options.log.warn('connection.refused', { peer: address, code, refusedSoFar });
-    }
-  }
 }
 
 const doorNames = {
@@ -332,12 +257,6 @@ const doorNames = {
   http: 'clear-text HTTP',
   https: 'HTTPS',
 } as const;
-
-/** Both ends: one remote port may be connected to several listeners at once. */
-function visitorKey(socket: Socket): string {
-  const { remoteAddress, remotePort, localAddress, localPort } = socket;
-  return `${remoteAddress}|${remotePort}|${localAddress}|${localPort}`;
-}
 
 /** The same path at our own host. What is no path (RFC 9112 3.2) must lead nowhere else, nor end the process. */
 function redirection(target: string, path: string): string {

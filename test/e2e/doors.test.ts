@@ -76,6 +76,7 @@ describe('doors', () => {
       await encoder.published;
       await encoder.finish();
     }
+    expect(appliance.logged('publish.started')).toHaveLength(3);
   });
 
   it.each([

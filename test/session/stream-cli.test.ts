@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { StreamName } from '../../src/ops/names.ts';
 import { kickStream, kickTopic, listStreams } from '../../src/session/stream-cli.ts';
-import type { LiveSession } from '../../src/store/live-session-store.ts';
+import type { LiveSessionStore } from '../../src/store/live-session-store.ts';
 import type { ChangeFeed } from '../../src/store/change-feed.ts';
+
+type LiveSession = Awaited<ReturnType<LiveSessionStore['list']>>[number];
 
 const session: LiveSession = {
   stream: 'live/camera-1' as StreamName,

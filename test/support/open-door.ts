@@ -48,6 +48,7 @@ export function buildDoor(options: TestDoorOptions = {}) {
     ingestLatency: 0,
     tls: { minVersion: 'TLSv1.2', ticketKeys: new Uint8Array(48).fill(7) },
     certificates,
+    trustedProxies: [],
     betterUrl: (wanted) =>
       wanted === 'rtmp' ? 'rtmps://ingest.example.com/live' : 'https://ingest.example.com:8443/',
     clock,

@@ -1,0 +1,67 @@
+import { connect, type ConnectionOptions } from 'node:tls';
+import { createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { describe, expect, it } from 'vitest';
+import { serverNameIn } from '../../src/door/client-hello.ts';
+
+/** What a real client sends first. */
+async function helloOf(options: ConnectionOptions): Promise<Buffer> {
+  const { promise, resolve } = Promise.withResolvers<Buffer>();
+  const server = createServer((socket) =>
+    socket.once('data', (bytes: Buffer) => (resolve(bytes), socket.destroy())),
+  );
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  const { port } = server.address() as AddressInfo;
+  connect({ port, host: '127.0.0.1', ...options }).on('error', () => undefined);
+  const hello = await promise;
+  server.close();
+  return hello;
+}
+
+/** The same handshake in records of a few bytes. */
+function inSmallRecords(hello: Buffer, size: number): Buffer {
+  const body = hello.subarray(5);
+  const records: Buffer[] = [];
+  for (let at = 0; at < body.length; at += size) {
+    const piece = body.subarray(at, at + size);
+    records.push(Buffer.from([0x16, 3, 1, piece.length >> 8, piece.length & 0xff]), piece);
+  }
+  return Buffer.concat(records);
+}
+
+describe('server name', () => {
+  it.each([
+    ['TLS 1.3 with a name', { servername: 'localhost' }, 'named'],
+    ['TLS 1.2 with a name', { servername: 'localhost', maxVersion: 'TLSv1.2' }, 'named'],
+    ['TLS 1.3 without', {}, 'nameless'],
+    ['TLS 1.2 without', { maxVersion: 'TLSv1.2' }, 'nameless'],
+  ] as const)('%s', async (_, options, answer) => {
+    const hello = await helloOf(options);
+    expect(serverNameIn(hello)).toBe(answer);
+    expect(serverNameIn(inSmallRecords(hello, 7))).toBe(answer);
+    expect(serverNameIn(Buffer.concat([hello, Buffer.from('what follows')]))).toBe(answer);
+    for (let length = 1; length < hello.length; length++) {
+      expect(serverNameIn(hello.subarray(0, length)), `${length} bytes`).toBe('incomplete');
+    }
+  });
+
+  it('leaves what is no ClientHello to OpenSSL', () => {
+    for (const hex of [
+      '15030100020100',
+      '160301000502000001ff',
+      '474554202f',
+      '16030100050101010101010101',
+    ]) {
+      expect(serverNameIn(Buffer.from(hex, 'hex'))).toBe('named');
+    }
+  });
+
+  it('never reads beyond what it was given, whatever the lengths claim', async () => {
+    const hello = await helloOf({ servername: 'localhost' });
+    for (let at = 5; at < hello.length; at++) {
+      const damaged = Buffer.from(hello);
+      damaged[at] = 0xff;
+      expect(['named', 'nameless', 'incomplete']).toContain(serverNameIn(damaged));
+    }
+  });
+});

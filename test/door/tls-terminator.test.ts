@@ -1,0 +1,55 @@
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
+import { connect as connectTcp } from 'node:net';
+import { once } from 'node:events';
+import { describe, expect, it, vi } from 'vitest';
+import { doorLimits } from '../../src/door/door-limits.ts';
+import { openDoor } from '../support/open-door.ts';
+
+async function versionFor(port: number, options: ConnectionOptions): Promise<string | null> {
+  const socket: TLSSocket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+  await once(socket, 'secureConnect');
+  const version = socket.getProtocol();
+  socket.destroy();
+  return version;
+}
+
+describe('TLS versions', () => {
+  it('1.3 for who names a server, 1.2 for who names none', async () => {
+    const { ports } = await openDoor();
+    expect(await versionFor(ports[0]!, { servername: 'localhost' })).toBe('TLSv1.3');
+    expect(await versionFor(ports[0]!, {})).toBe('TLSv1.2');
+    expect(await versionFor(ports[0]!, { servername: 'localhost', maxVersion: 'TLSv1.2' })).toBe('TLSv1.2');
+  });
+
+  it('1.3 for everybody where nothing less is allowed', async () => {
+    const { ports } = await openDoor({ tls: { minVersion: 'TLSv1.3', ticketKeys: new Uint8Array(48) } });
+    expect(await versionFor(ports[0]!, {})).toBe('TLSv1.3');
+    await expect(versionFor(ports[0]!, { maxVersion: 'TLSv1.2' })).rejects.toThrow(/version/);
+  });
+
+  it('a renewed certificate is served to both kinds of client', async () => {
+    const { ports, certificates } = await openDoor();
+    const serial = async (options: ConnectionOptions) => {
+      const socket = connect({ port: ports[0]!, host: '127.0.0.1', rejectUnauthorized: false, ...options });
+      await once(socket, 'secureConnect');
+      const { fingerprint256 } = socket.getPeerCertificate();
+      socket.destroy();
+      return fingerprint256;
+    };
+    const before = [await serial({}), await serial({ servername: 'localhost' })];
+    certificates.renew(['localhost']);
+    const after = [await serial({}), await serial({ servername: 'localhost' })];
+    expect(after[0]).not.toBe(before[0]);
+    expect(after[1]).not.toBe(before[1]);
+  });
+
+  it('a hello that never ends is looked through to its limit only, then left to OpenSSL', async () => {
+    const { ports, log } = await openDoor();
+    const socket = connectTcp(ports[0]!, '127.0.0.1').on('error', () => undefined);
+    const record = Buffer.alloc(5 + 4096);
+    record.set([0x16, 3, 1, 0x10, 0]);
+    record.set([1, 0xff, 0xff, 0xff], 5); // a ClientHello of 16 MiB
+    for (let sent = 0; sent <= doorLimits.clientHelloSize; sent += record.length) socket.write(record);
+    await vi.waitFor(() => expect(log.events).toContain('tls.failed'));
+  });
+});
