@@ -6,7 +6,7 @@ import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import { Admission, type AdmissionLimits, type Entry } from './admission.ts';
 import { parseProxyHeader } from './proxy-header.ts';
-import type { Peer } from './transport.ts';
+import type { Peer } from '../transport/transport.ts';
 
 /** One accepted TCP connection on its way through sniffing and TLS. */
 export interface Visitor {

@@ -4,10 +4,6 @@
 export const doorLimits = {
   /** Bytes of a ClientHello that are looked through for a server name. */
   clientHelloSize: 16 * 1024,
-  /** Bytes that may wait to be sent to one peer before it is dropped. */
-  writeQueue: 1024 * 1024,
-  /** Milliseconds that a closed connection may take to hang up, so that the last words arrive. */
-  lingerTime: 2_000,
   /** Bytes read from a client that spoke clear HTTP to a port without it, before it is told so. */
   strayHttpSize: 8 * 1024,
   /** Bytes of an HTTP request's headers. */

@@ -18,12 +18,13 @@ import type { Random } from '../ops/random.ts';
 import type { AdmissionLimits } from './admission.ts';
 import { Arrivals, type Visitor } from './arrivals.ts';
 import { doorLimits } from './door-limits.ts';
-import { ReadPacer } from './read-pacer.ts';
-import { sniff } from './sniff-rule.ts';
-import { SocketTransport } from './socket-transport.ts';
-import { staticReadsWork } from './static-reads.ts';
+import { ReadPacer } from '../transport/read-pacer.ts';
+import { sniff } from '../transport/sniff-rule.ts';
+import { SocketTransport } from '../transport/socket-transport.ts';
+import { staticReadsWork } from '../transport/static-reads.ts';
+import { transportLimits } from '../transport/transport-limits.ts';
 import { TlsTerminator } from './tls-terminator.ts';
-import type { RtmpDoor, Transport } from './transport.ts';
+import type { RtmpDoor, Transport } from '../transport/transport.ts';
 import { acceptsTunnels, refuseInWords, TunnelServer, type TunnelVisitor } from './tunnel-server.ts';
 
 export interface ListenerOptions {
@@ -227,7 +228,7 @@ export class DoorServer implements Component {
       swallowed += bytes.length;
       if (swallowed > doorLimits.strayHttpSize) socket.destroy();
     });
-    const cancel = this.#options.clock.after(doorLimits.lingerTime, () => socket.destroy());
+    const cancel = this.#options.clock.after(transportLimits.lingerTime, () => socket.destroy());
     socket.once('close', cancel);
   }
 

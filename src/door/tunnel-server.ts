@@ -9,8 +9,8 @@ import type { Random } from '../ops/random.ts';
 import { tunnelLimits } from '../tunnel/tunnel-limits.ts';
 import { parseTunnelRequest, type TunnelRequest } from '../tunnel/tunnel-request.ts';
 import { Admission, type AdmissionLimits, type Entry } from './admission.ts';
-import type { Peer, RtmpDoor, Transport } from './transport.ts';
-import { type Carrier, type Exchange, TunnelTransport } from './tunnel-transport.ts';
+import type { Peer, RtmpDoor, Transport } from '../transport/transport.ts';
+import { type Carrier, type Exchange, TunnelTransport } from '../transport/tunnel-transport.ts';
 
 /** Bytes of a tunnel's name: nobody guesses it, and clients take 63 characters at most. RTMPE 4.2 */
 const idLength = 16;

@@ -1,6 +1,6 @@
 // All sessions of this server: opens one per transport, looks at their clocks, cuts those whose key was
 // withdrawn, keeps the list that other processes see, and empties the house when the appliance stops.
-import type { Transport } from '../door/transport.ts';
+import type { Transport } from '../transport/transport.ts';
 import { RefusedError } from '../errors.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
 import type { KeyGate } from '../keys/key-gate.ts';

@@ -3,7 +3,7 @@
 import { commandLimits } from '../command/command-limits.ts';
 import type { ConnectionEvent } from '../connection/connection-event.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
-import type { Transport } from '../door/transport.ts';
+import type { Transport } from '../transport/transport.ts';
 import { RefusedError, TransportError } from '../errors.ts';
 import { audioCodecOf, codecsOf, videoCodecOf } from '../flv/codecs.ts';
 import { type Tag, TagType } from '../flv/tag.ts';

@@ -4,7 +4,7 @@ import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
 import { AmfObject, type AmfValue } from '../../src/amf/amf-value.ts';
 import { MessageType } from '../../src/chunk/message.ts';
 import { uint32Payload } from '../../src/command/control-message.ts';
-import { sniff } from '../../src/door/sniff-rule.ts';
+import { sniff } from '../../src/transport/sniff-rule.ts';
 import { TagType } from '../../src/flv/tag.ts';
 import { type Attacker, clientHello } from '../support/attacker.ts';
 import { ClientScript } from '../support/client-script.ts';

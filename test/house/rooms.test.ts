@@ -23,9 +23,10 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   recorder: ['ops', 'flv', 'hub', 'archive'],
   playback: ['ops', 'flv', 'archive'],
   certificates: ['bytes', 'ops'],
-  door: ['bytes', 'ops', 'tunnel', 'certificates'],
-  session: ['bytes', 'ops', 'store', 'door', 'connection', 'command', 'flv', 'keys', 'hub', 'playback'],
-  relay: ['bytes', 'ops', 'door', 'connection', 'command', 'flv', 'hub'],
+  transport: ['ops', 'tunnel'],
+  door: ['bytes', 'ops', 'tunnel', 'transport', 'certificates'],
+  session: ['bytes', 'ops', 'store', 'transport', 'connection', 'command', 'flv', 'keys', 'hub', 'playback'],
+  relay: ['bytes', 'ops', 'transport', 'connection', 'command', 'flv', 'hub'],
   download: ['bytes', 'ops', 'keys', 'archive', 'hub'],
   console: ['ops', 'keys', 'hub', 'archive', 'session', 'certificates', 'download'],
 };
@@ -42,7 +43,7 @@ const roof = [
 
 /** Who may use an outside module: a room (`door/`), one file, or files by their ending (`*-store.ts`). */
 const owners: Readonly<Record<string, readonly string[]>> = {
-  'node:net': ['door/', 'download/', 'console/', 'certificates/'],
+  'node:net': ['door/', 'transport/', 'download/', 'console/', 'certificates/'],
   'node:tls': ['door/', 'download/', 'console/', 'certificates/'],
   'node:http': ['door/', 'download/', 'console/', 'certificates/'],
   'node:https': ['door/', 'download/', 'console/', 'certificates/'],

@@ -1,6 +1,6 @@
 // A transport without a network: what the peer sends waits while the session does not read, and what the session
 // writes is kept for the peer.
-import type { Peer, Receiver, RtmpDoor, Transport } from '../../src/door/transport.ts';
+import type { Peer, Receiver, RtmpDoor, Transport } from '../../src/transport/transport.ts';
 
 export interface MemoryTransportOptions {
   readonly door?: RtmpDoor;

@@ -5,7 +5,7 @@ import type { RequestListener } from 'node:http';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
 import { DoorServer, type DoorOptions } from '../../src/door/door-server.ts';
-import type { Transport } from '../../src/door/transport.ts';
+import type { Transport } from '../../src/transport/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { TestCertificates } from './loopback.ts';
 import { RecordedLog } from './recorded-log.ts';

@@ -3,7 +3,7 @@
 import type { Socket } from 'node:net';
 import { TransportError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
-import { doorLimits } from './door-limits.ts';
+import { transportLimits } from './transport-limits.ts';
 import type { PacedConnection, ReadPacer } from './read-pacer.ts';
 import { deliverReads } from './static-reads.ts';
 import type { Peer, Receiver, RtmpDoor, Transport } from './transport.ts';
@@ -93,7 +93,7 @@ export class SocketTransport implements Transport {
     socket.cork();
     for (const piece of bytes) socket.write(piece);
     socket.uncork();
-    if (socket.writableLength > doorLimits.writeQueue) {
+    if (socket.writableLength > transportLimits.writeQueue) {
       this.#error ??= new TransportError('WRITE_STALLED', 'the peer does not read what it is sent');
       this.destroy();
     }
@@ -136,7 +136,9 @@ export class SocketTransport implements Transport {
   }
 
   #linger(): void {
-    this.#cancelLinger ??= this.#options.clock.after(doorLimits.lingerTime, () => this.#socket.destroy());
+    this.#cancelLinger ??= this.#options.clock.after(transportLimits.lingerTime, () =>
+      this.#socket.destroy(),
+    );
   }
 
   #setPaused(paused: boolean): void {

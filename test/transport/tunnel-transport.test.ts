@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { doorLimits } from '../../src/door/door-limits.ts';
-import type { Transport } from '../../src/door/transport.ts';
-import { type Carrier, type Exchange, TunnelTransport } from '../../src/door/tunnel-transport.ts';
+import { transportLimits } from '../../src/transport/transport-limits.ts';
+import type { Transport } from '../../src/transport/transport.ts';
+import { type Carrier, type Exchange, TunnelTransport } from '../../src/transport/tunnel-transport.ts';
 import type { ApplianceError } from '../../src/errors.ts';
 import { tunnelLimits } from '../../src/tunnel/tunnel-limits.ts';
 import type { TunnelVerb } from '../../src/tunnel/tunnel-request.ts';
@@ -264,7 +264,7 @@ describe('what the session says last', () => {
     say('go away');
     transport.close();
     take('send', 2, 'ahead, and never taken');
-    pass(doorLimits.lingerTime - 500);
+    pass(transportLimits.lingerTime - 500);
     expect(await ended()).toEqual([]);
     pass(500);
     expect(await ended()).toEqual([undefined]);

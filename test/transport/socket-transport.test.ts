@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { connect as connectTls, createServer } from 'node:tls';
 import { describe, expect, it, vi } from 'vitest';
-import { doorLimits } from '../../src/door/door-limits.ts';
-import { ReadPacer, type PacedConnection } from '../../src/door/read-pacer.ts';
-import { SocketTransport } from '../../src/door/socket-transport.ts';
+import { transportLimits } from '../../src/transport/transport-limits.ts';
+import { ReadPacer, type PacedConnection } from '../../src/transport/read-pacer.ts';
+import { SocketTransport } from '../../src/transport/socket-transport.ts';
 import { TransportError } from '../../src/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { type Link, readToEnd, socketPair, TestCertificates } from '../support/loopback.ts';
@@ -158,7 +158,7 @@ describe.each(kinds)('close ($link, static reads: $staticReads)', (kind) => {
     transport.close();
     transport.close();
     await once(far, 'end');
-    clock.advance(doorLimits.lingerTime - 1);
+    clock.advance(transportLimits.lingerTime - 1);
     expect([near.destroyed, ends.length]).toEqual([false, 0]);
     clock.advance(1);
     expect(near.destroyed).toBe(true);
@@ -182,7 +182,7 @@ describe('a peer that sends its end', () => {
     far.end();
     await ended();
     expect(near.destroyed).toBe(false);
-    clock.advance(doorLimits.lingerTime);
+    clock.advance(transportLimits.lingerTime);
     expect(near.destroyed).toBe(true);
     await over();
   });
@@ -273,7 +273,7 @@ describe('the end', () => {
     }
     await over();
     expect(ends[0]).toMatchObject({ name: 'TransportError', code: 'WRITE_STALLED' });
-    expect(written).toBeGreaterThan(doorLimits.writeQueue / (256 * 1024));
+    expect(written).toBeGreaterThan(transportLimits.writeQueue / (256 * 1024));
   });
 });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { sniff } from '../../src/door/sniff-rule.ts';
+import { sniff } from '../../src/transport/sniff-rule.ts';
 
 describe('the first byte', () => {
   const kinds = Array.from({ length: 256 }, (_, byte) => sniff(byte));

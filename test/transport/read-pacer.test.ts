@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ReadPacer, type PacedConnection } from '../../src/door/read-pacer.ts';
+import { ReadPacer, type PacedConnection } from '../../src/transport/read-pacer.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const fullSpeed = 256 * 1024;

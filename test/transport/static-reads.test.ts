@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { Socket } from 'node:net';
 import { describe, expect, it, vi } from 'vitest';
-import { deliverReads, staticReadsWork } from '../../src/door/static-reads.ts';
+import { deliverReads, staticReadsWork } from '../../src/transport/static-reads.ts';
 import { type Link, socketPair } from '../support/loopback.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 

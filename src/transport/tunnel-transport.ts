@@ -6,7 +6,7 @@ import type { CancelTimer, Clock } from '../ops/clock.ts';
 import { tunnelLimits } from '../tunnel/tunnel-limits.ts';
 import type { TunnelVerb } from '../tunnel/tunnel-request.ts';
 import { TunnelSession } from '../tunnel/tunnel-session.ts';
-import { doorLimits } from './door-limits.ts';
+import { transportLimits } from './transport-limits.ts';
 import { sniff } from './sniff-rule.ts';
 import type { Peer, Receiver, RtmpDoor, Transport } from './transport.ts';
 
@@ -155,7 +155,7 @@ export class TunnelTransport implements Transport {
   /** The last words are fetched by a request that waits already, or by the next one. */
   close(): void {
     if (this.#over || this.#lingerUntil !== undefined) return;
-    this.#lingerUntil = this.#options.clock.monotonic() + doorLimits.lingerTime;
+    this.#lingerUntil = this.#options.clock.monotonic() + transportLimits.lingerTime;
     this.#paused = false;
     this.#readAll();
     this.#drive();
