@@ -15,7 +15,7 @@ import { seededRandom } from './seeded-random.ts';
 import { settled } from './settled.ts';
 
 /** Something that can be made to wait. */
-export class Latch {
+class Latch {
   #opened: Promise<void> = Promise.resolve();
   #open: () => void = () => undefined;
 
@@ -35,7 +35,7 @@ export class Latch {
 type WithdrawalListener = (keyId: KeyId, why: WithdrawalReason, upTo: number) => void;
 
 /** Grants what it was told to grant, and refuses the rest as unknown. */
-export class FakeGate implements KeyGate {
+class FakeGate implements KeyGate {
   readonly latch = new Latch();
   readonly requests: AccessRequest[] = [];
   readonly listeners = new Set<WithdrawalListener>();
@@ -79,7 +79,7 @@ export interface Take {
   sealed: boolean;
 }
 
-export class FakeRecorder {
+class FakeRecorder {
   /** Shut: recordings do not open. */
   readonly opening = new Latch();
   /** Shut: recordings are not sealed. */
