@@ -1,27 +1,31 @@
-// The one thing the door wants to know of a TLS ClientHello: does it name a server? RFC 8446 4.1.2, RFC 6066 3.
+// The one thing the door wants to know of a TLS ClientHello: is it from a client that names no server, and that
+// would do with TLS 1.2? RFC 8446 4.1.2, 4.2.1, RFC 6066 3.
 // Leaves everything else to OpenSSL, which reads the same bytes again. pure.
 import { readUint16, readUint24 } from '../bytes/big-endian.ts';
 
-export type ServerNameAnswer = 'named' | 'nameless' | 'incomplete';
+/** `nameless`: no server name (SNI), and TLS 1.2 is offered. `ordinary`: everything else. */
+export type HelloKind = 'ordinary' | 'nameless' | 'incomplete';
 
 const handshakeRecord = 0x16;
 const clientHello = 1;
 const serverNameExtension = 0;
+const supportedVersionsExtension = 43;
+const tls12 = 0x0303;
 const recordHeaderLength = 5;
 const handshakeHeaderLength = 4;
 
 /**
- * Looks through the beginning of a connection. What is no well-formed ClientHello counts as `named`: the usual
+ * Looks through the beginning of a connection. What is no well-formed ClientHello counts as `ordinary`: the usual
  * way is right for it, and OpenSSL says what is wrong. Works across records; reads no more than the hello.
  */
-export function serverNameIn(bytes: Uint8Array): ServerNameAnswer {
+export function helloKindOf(bytes: Uint8Array): HelloKind {
   const { hello, broken } = joinRecords(bytes);
-  const unfinished = broken ? 'named' : 'incomplete';
+  const unfinished = broken ? 'ordinary' : 'incomplete';
   if (hello.length < handshakeHeaderLength) return unfinished;
-  if (hello[0] !== clientHello) return 'named';
+  if (hello[0] !== clientHello) return 'ordinary';
   const end = handshakeHeaderLength + readUint24(hello, 1);
   if (hello.length < end) return unfinished;
-  return namesServer(hello.subarray(0, end)) ? 'named' : 'nameless';
+  return isNameless(hello.subarray(0, end)) ? 'nameless' : 'ordinary';
 }
 
 /** The handshake bytes of the records that came so far; `broken` when anything else stands among them. */
@@ -37,18 +41,28 @@ function joinRecords(bytes: Uint8Array): { readonly hello: Uint8Array; readonly 
 }
 
 /** Steps over version, random, session id, suites and compression methods to the extensions. */
-function namesServer(hello: Uint8Array): boolean {
+function isNameless(hello: Uint8Array): boolean {
   let at = handshakeHeaderLength + 2 + 32;
   for (const lengthSize of [1, 2, 1] as const) {
-    if (at + lengthSize > hello.length) return true; // malformed
+    if (at + lengthSize > hello.length) return false; // malformed
     at += lengthSize + (lengthSize === 1 ? (hello[at] ?? 0) : readUint16(hello, at));
   }
-  if (at + 2 > hello.length) return false; // no extensions at all: SSL of another age
+  if (at + 2 > hello.length) return true; // no extensions at all: SSL of another age
   const end = Math.min(hello.length, at + 2 + readUint16(hello, at));
   at += 2;
+  let offersTls12 = true;
   while (at + 4 <= end) {
-    if (readUint16(hello, at) === serverNameExtension) return true;
-    at += 4 + readUint16(hello, at + 2);
+    const type = readUint16(hello, at);
+    const next = at + 4 + readUint16(hello, at + 2);
+    if (type === serverNameExtension) return false;
+    if (type === supportedVersionsExtension)
+      offersTls12 = listsTls12(hello.subarray(at + 5, Math.min(next, end)));
+    at = next;
   }
+  return offersTls12;
+}
+
+function listsTls12(versions: Uint8Array): boolean {
+  for (let at = 0; at + 2 <= versions.length; at += 2) if (readUint16(versions, at) === tls12) return true;
   return false;
 }

@@ -1,13 +1,13 @@
 // Takes TLS off a connection. There are two TLS servers: clients that name no server (SNI) get one that stops at
 // TLS 1.2, because librtmp over GnuTLS (GStreamer's rtmpsink, rtmpdump) takes the session ticket that TLS 1.3 sends
 // after the handshake for an error, hangs up, and never names a server; Node cannot send zero tickets. OBS always
-// names one, so TLS 1.3 is given up for nobody who is known to speak it well. With minVersion TLSv1.3 there is
-// no such exception.
+// names one, so TLS 1.3 is given up for nobody who is known to speak it well. Who offers nothing but TLS 1.3 gets
+// it, and with minVersion TLSv1.3 there is no exception at all.
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type CertificateChooser, type TlsPolicy, tlsServerOptions } from '../certificates/tls-policy.ts';
 import type { Log } from '../ops/log.ts';
-import { serverNameIn } from './client-hello.ts';
+import { helloKindOf } from './client-hello.ts';
 import { doorLimits } from './door-limits.ts';
 
 export interface TlsTerminatorOptions<Visitor> {
@@ -20,7 +20,7 @@ export interface TlsTerminatorOptions<Visitor> {
 
 export class TlsTerminator<Visitor> {
   readonly #options: TlsTerminatorOptions<Visitor>;
-  readonly #named: Server;
+  readonly #ordinary: Server;
   readonly #nameless: Server;
   readonly #unsubscribe: () => void;
   /** Visitors inside their handshake, by addresses and ports: the TLS server makes a socket of its own. */
@@ -28,13 +28,15 @@ export class TlsTerminator<Visitor> {
 
   constructor(options: TlsTerminatorOptions<Visitor>) {
     this.#options = options;
-    this.#named = this.#createServer({});
+    this.#ordinary = this.#createServer({});
     this.#nameless =
-      options.policy.minVersion === 'TLSv1.3' ? this.#named : this.#createServer({ maxVersion: 'TLSv1.2' });
+      options.policy.minVersion === 'TLSv1.3'
+        ? this.#ordinary
+        : this.#createServer({ maxVersion: 'TLSv1.2' });
     this.#unsubscribe = options.certificates.onRenewed(() => {
       const context = tlsServerOptions(options.policy, options.certificates);
-      this.#named.setSecureContext(context);
-      if (this.#nameless !== this.#named)
+      this.#ordinary.setSecureContext(context);
+      if (this.#nameless !== this.#ordinary)
         this.#nameless.setSecureContext({ ...context, maxVersion: 'TLSv1.2' });
     });
   }
@@ -46,10 +48,10 @@ export class TlsTerminator<Visitor> {
     socket.once('close', () => this.#handshaking.delete(key));
     let hello = first;
     const look = (): boolean => {
-      const answer = hello.length < doorLimits.clientHelloSize ? serverNameIn(hello) : 'named';
-      if (answer === 'incomplete') return false;
+      const kind = hello.length < doorLimits.clientHelloSize ? helloKindOf(hello) : 'ordinary';
+      if (kind === 'incomplete') return false;
       socket.unshift(hello);
-      (answer === 'named' ? this.#named : this.#nameless).emit('connection', socket);
+      (kind === 'nameless' ? this.#nameless : this.#ordinary).emit('connection', socket);
       return true;
     };
     if (look()) return;

@@ -2,7 +2,7 @@ import { connect, type ConnectionOptions } from 'node:tls';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
-import { serverNameIn } from '../../src/door/client-hello.ts';
+import { helloKindOf } from '../../src/door/client-hello.ts';
 
 /** What a real client sends first. */
 async function helloOf(options: ConnectionOptions): Promise<Buffer> {
@@ -31,17 +31,18 @@ function inSmallRecords(hello: Buffer, size: number): Buffer {
 
 describe('server name', () => {
   it.each([
-    ['TLS 1.3 with a name', { servername: 'localhost' }, 'named'],
-    ['TLS 1.2 with a name', { servername: 'localhost', maxVersion: 'TLSv1.2' }, 'named'],
-    ['TLS 1.3 without', {}, 'nameless'],
+    ['TLS 1.3 with a name', { servername: 'localhost' }, 'ordinary'],
+    ['TLS 1.2 with a name', { servername: 'localhost', maxVersion: 'TLSv1.2' }, 'ordinary'],
+    ['TLS 1.2 and 1.3 without', {}, 'nameless'],
+    ['nothing but TLS 1.3 without', { minVersion: 'TLSv1.3' }, 'ordinary'],
     ['TLS 1.2 without', { maxVersion: 'TLSv1.2' }, 'nameless'],
   ] as const)('%s', async (_, options, answer) => {
     const hello = await helloOf(options);
-    expect(serverNameIn(hello)).toBe(answer);
-    expect(serverNameIn(inSmallRecords(hello, 7))).toBe(answer);
-    expect(serverNameIn(Buffer.concat([hello, Buffer.from('what follows')]))).toBe(answer);
+    expect(helloKindOf(hello)).toBe(answer);
+    expect(helloKindOf(inSmallRecords(hello, 7))).toBe(answer);
+    expect(helloKindOf(Buffer.concat([hello, Buffer.from('what follows')]))).toBe(answer);
     for (let length = 1; length < hello.length; length++) {
-      expect(serverNameIn(hello.subarray(0, length)), `${length} bytes`).toBe('incomplete');
+      expect(helloKindOf(hello.subarray(0, length)), `${length} bytes`).toBe('incomplete');
     }
   });
 
@@ -52,7 +53,7 @@ describe('server name', () => {
       '474554202f',
       '16030100050101010101010101',
     ]) {
-      expect(serverNameIn(Buffer.from(hex, 'hex'))).toBe('named');
+      expect(helloKindOf(Buffer.from(hex, 'hex'))).toBe('ordinary');
     }
   });
 
@@ -61,7 +62,7 @@ describe('server name', () => {
     for (let at = 5; at < hello.length; at++) {
       const damaged = Buffer.from(hello);
       damaged[at] = 0xff;
-      expect(['named', 'nameless', 'incomplete']).toContain(serverNameIn(damaged));
+      expect(['ordinary', 'nameless', 'incomplete']).toContain(helloKindOf(damaged));
     }
   });
 });

@@ -18,6 +18,7 @@ describe('TLS versions', () => {
     const { ports } = await openDoor();
     expect(await versionFor(ports[0]!, { servername: 'localhost' })).toBe('TLSv1.3');
     expect(await versionFor(ports[0]!, {})).toBe('TLSv1.2');
+    expect(await versionFor(ports[0]!, { minVersion: 'TLSv1.3' })).toBe('TLSv1.3'); // it has no other
     expect(await versionFor(ports[0]!, { servername: 'localhost', maxVersion: 'TLSv1.2' })).toBe('TLSv1.2');
   });
 

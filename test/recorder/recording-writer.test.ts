@@ -5,7 +5,7 @@ import { headLength } from '../../src/flv/file-head.ts';
 import { metadataOf } from '../../src/flv/script-data.ts';
 import { TagType, type Tag } from '../../src/flv/tag.ts';
 import { RecordingWriter } from '../../src/recorder/recording-writer.ts';
-import { SlabPool } from '../../src/recorder/slab-pool.ts';
+import { SlabPool, slabSize } from '../../src/recorder/slab-pool.ts';
 import { MemoryRecording } from '../support/memory-recording.ts';
 import { aacTag, avcTag, readTags, streamTags, tagOf } from '../support/media-tags.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
@@ -90,7 +90,7 @@ describe('a recording', () => {
       expect([reader.status, reader.wholeBytes]).toEqual(['reading', recording.bytes]);
       expect(metadataOf(tags[0]!.body)?.get('height')).toBe(720);
     }
-    expect(recording.appends.length).toBeGreaterThan(43);
+    expect(recording.appends.length).toBeGreaterThanOrEqual(43); // a write for each flush
   });
 
   it('takes metadata that comes late into its head too, and keeps later ones as tags', async () => {
@@ -156,7 +156,10 @@ describe('a recording', () => {
   it('holds the publisher while the disk is behind', async () => {
     const { recording, writer, told: said } = setUp();
     recording.stall();
-    for (let at = 0; at < 10; at += 1) writer.write(avcTag('inter', at, 30_000));
+    const third = Math.floor(slabSize / 3);
+    for (let at = 0; at < 4; at += 1) writer.write(avcTag('inter', at, third));
+    expect(said).toEqual([]); // one slab is being written, the second is being filled
+    for (let at = 4; at < 8; at += 1) writer.write(avcTag('inter', at, third));
     expect(said).toEqual(['hold']);
     recording.unstall();
     await settled();
