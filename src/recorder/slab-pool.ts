@@ -2,8 +2,12 @@
 // (PERFORMANCE 2), so slabs go round; as many are kept idle as are in use, and a burst is given back after it.
 import { recorderLimits } from './recorder-limits.ts';
 
-/** Bytes of one slab. PERFORMANCE 3.5. */
-export const slabSize = 512 * 1024;
+/**
+ * Bytes of one slab. Larger ones wake the disk's threads less often, but beyond what a core's cache holds the copy
+ * into the page cache costs more than that saves: 256 KiB was best of 128, 256 and 512 at full speed, and when paced
+ * only what is used of a slab takes memory. PERFORMANCE 3.5.
+ */
+export const slabSize = 256 * 1024;
 
 export class SlabPool {
   readonly #idle: Uint8Array[] = [];
