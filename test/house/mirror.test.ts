@@ -6,7 +6,7 @@ import { trouble, codeOf, exists, projectFiles, sourceFiles } from '../support/t
 /** Code whose test is elsewhere, and where. */
 const testedElsewhere: Readonly<Record<string, string>> = {
   'src/errors.ts': 'test/house/errors.test.ts compares the codes with the manual; the classes only hold data',
-  'src/cli.ts': 'the transcripts of test/cli run it as users do',
+  'src/cli.ts': 'test/interop/command-line.test.ts runs it as users do',
   'src/appliance.ts': 'test/e2e starts it whole',
   'src/ops/random.ts': 'the machine itself; tests bring seeded randomness',
   'src/amf/amf-value.ts': 'plain data; the tests of decoder and encoder are full of it',
