@@ -44,6 +44,23 @@ describe('the walk', () => {
     expect(trouble(missed, 'tell in src/README.md what the file does')).toBe('');
   });
 
+  it('every citation of practice leads to its section', () => {
+    const headings =
+      textOf('docs/practice.md')
+        .match(/^### .+$/gm)
+        ?.join('\n') ?? '';
+    const missed = sourceFiles().flatMap((file) =>
+      [...textOf(file).matchAll(/\b(WIRE|RTMPE|SECURITY|PERFORMANCE) (\d)(\.\d)?/g)]
+        .filter(([, page, section, part]) => {
+          const exact = new RegExp(`^### ${page} (\\d and )?${section}${part ?? ''}\\b`, 'm');
+          const list = page === 'PERFORMANCE' && new RegExp(`^### ${page} ${section}\\b`, 'm').test(headings);
+          return !exact.test(headings) && !list;
+        })
+        .map(([citation]) => `${file}: ${citation}`),
+    );
+    expect(trouble(missed, 'tell in docs/practice.md what is cited, or cite what is there')).toBe('');
+  });
+
   it('and the manuals have no dead links', () => {
     expect(trouble(manuals.flatMap(deadLinks), 'mend or remove these links')).toBe('');
   });
