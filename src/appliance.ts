@@ -14,6 +14,7 @@ import { createStreamHub } from './hub/stream-hub.ts';
 import { type KeyGate, openKeyGate } from './keys/key-gate.ts';
 import { pepperLength, SecretHasher } from './keys/secret-hasher.ts';
 import { openTokenGate } from './keys/token-gate.ts';
+import { parseAddressBlock } from './ops/address.ts';
 import type { Clock } from './ops/clock.ts';
 import type { Component } from './ops/component.ts';
 import type { Log } from './ops/log.ts';
@@ -167,7 +168,7 @@ export async function buildAppliance(
         ingestLatency: config.ingestLatency,
         tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48) },
         certificates,
-        trustedProxies: config.trustedProxies,
+        trustedProxies: config.trustedProxies.flatMap((block) => parseAddressBlock(block) ?? []),
         turnsAway: (address) => gate.turnsAway(address),
         betterUrl: (wanted) => {
           const { https, rtmps, rtmpts, rtmpe, rtmpte } = urls();

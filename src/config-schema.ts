@@ -2,7 +2,7 @@
 // reads on after "found X, ". Durations become milliseconds, sizes bytes, addresses { host, port }; relative
 // paths are made absolute by config.ts. What this version cannot do yet is refused here, in words. pure.
 import { z } from 'zod';
-import { parseAddressBlock } from './ops/address.ts';
+import { formatAddressBlock, parseAddressBlock } from './ops/address.ts';
 import { parseDuration, parseSize } from './ops/quantities.ts';
 
 /** The configuration of an empty file, in the form in which people write it. */
@@ -144,7 +144,8 @@ export const configSchema = block({
   trustedProxies: z.array(
     z.string().transform((written, context) => {
       const block = parseAddressBlock(written);
-      if (block !== undefined) return block;
+      // Plain data, as everything here: an address is a number of 128 bits, which JSON cannot write.
+      if (block !== undefined) return formatAddressBlock(block);
       context.addIssue({ code: 'custom', message: 'expected an address or block such as 10.0.0.0/8' });
       return z.NEVER;
     }),

@@ -100,6 +100,19 @@ describe('doors', () => {
     },
   );
 
+  it('behind a trusted proxy the address that it tells is judged and logged', async () => {
+    const appliance = await started({ trustedProxies: ['127.0.0.0/8'] });
+    const { key } = await appliance.createKey('live/camera-1', { allow: ['203.0.113.0/24'] });
+    const encoder = new Encoder({
+      port: appliance.port,
+      name: key,
+      preamble: Buffer.from('PROXY TCP4 203.0.113.7 192.0.2.1 50122 1935\r\n'),
+    });
+    await encoder.published;
+    await encoder.finish();
+    expect(appliance.logged('publish.started')).toMatchObject([{ peer: '203.0.113.7' }]);
+  });
+
   it('keeps one file for each take', async () => {
     const appliance = await started();
     const { key } = await appliance.createKey('live/camera-1');

@@ -19,6 +19,8 @@ export interface EncoderOptions {
   /** C0: 3 plain, 6, 8 or 9 RTMPE. */
   readonly version?: ClientConnectionOptions['version'];
   readonly chunkSize?: number;
+  /** Sent in front of everything else, as a load balancer would. */
+  readonly preamble?: Uint8Array;
   readonly tcUrl?: string;
   /** Where it comes from: any of 127.0.0.0/8. */
   readonly localAddress?: string;
@@ -80,6 +82,7 @@ export class Encoder {
       published.reject(new Error(`not published: ${refusal?.description ?? 'the connection ended'}`));
       ended.resolve(refusal);
     });
+    if (options.preamble !== undefined) this.socket.write(options.preamble);
     this.#flush();
   }
 
