@@ -110,7 +110,7 @@ reading(stream.command('kick <stream>').description('end the session that publis
 const recording = program.command('recording').description('recordings');
 reading(recording.command('list').description('all recordings, oldest first'))
   .option('--stream <stream>', 'of this stream only')
-  .option('--since <when>', 'begun since this ISO date')
+  .option('--since <when>', 'begun since this ISO date, or so long ago, such as 24h')
   .action(async (options: { stream?: string; since?: string }) =>
     onArchive(async (archive, verbs) => verbs.listRecordings(archive, options, systemClock.now())),
   );

@@ -16,8 +16,8 @@ import { parseRecordingId } from './recording-name.ts';
 /** Writes to standard output; resolves when it may go on. */
 export type WriteOut = (bytes: Uint8Array) => Promise<void>;
 
-/** The shape that users' scripts rely on; `path` is absolute and ends in `.part` while it is being recorded. */
-export function recordingJson(archive: Archive, entry: RecordingEntry): Record<string, unknown> {
+/** The shape that users' scripts rely on, of the command line and of the API, which show different paths. */
+export function recordingJson(entry: RecordingEntry, path: string): Record<string, string | number | null> {
   return {
     id: entry.id,
     stream: entry.stream,
@@ -26,7 +26,7 @@ export function recordingJson(archive: Archive, entry: RecordingEntry): Record<s
     durationMs: entry.durationMs ?? null,
     bytes: entry.bytes ?? null,
     sha256: entry.sha256 ?? null,
-    path: archive.pathOf(entry),
+    path,
     keyId: entry.keyId ?? null,
   };
 }
@@ -54,7 +54,7 @@ export async function listRecordings(
     entry.bytes === undefined ? '' : shownSize(entry.bytes),
   ]);
   return {
-    json: entries.map((entry) => recordingJson(archive, entry)),
+    json: entries.map((entry) => recordingJson(entry, archive.pathOf(entry))),
     text:
       rows.length === 0
         ? 'No recordings.'
@@ -66,7 +66,7 @@ export async function listRecordings(
 export async function showRecording(archive: Archive, id: string): Promise<Report> {
   const entry = await mustFind(archive, id);
   return {
-    json: recordingJson(archive, entry),
+    json: recordingJson(entry, archive.pathOf(entry)),
     text: formatFields([
       ['id', entry.id],
       ['stream', entry.stream],

@@ -3,6 +3,7 @@
 import type { Hono } from 'hono';
 import type { Archive } from '../archive/archive.ts';
 import type { RecordingEntry } from '../archive/catalogue-store.ts';
+import { recordingJson } from '../archive/recording-cli.ts';
 import { parseRecordingId } from '../archive/recording-name.ts';
 import { SetupError } from '../errors.ts';
 import { parseStreamName, type StreamName } from '../ops/names.ts';
@@ -33,18 +34,9 @@ export function recordingRoutes(api: Hono<ApiEnv>, access: Access, archive: Cata
   });
 }
 
-function recordingBody(entry: RecordingEntry): Record<string, string | number | null> {
-  return {
-    id: entry.id,
-    stream: entry.stream,
-    state: entry.state,
-    startedAt: new Date(entry.startedAt).toISOString(),
-    durationMs: entry.durationMs ?? null,
-    bytes: entry.bytes ?? null,
-    sha256: entry.sha256 ?? null,
-    path: entry.path,
-    keyId: entry.keyId ?? null,
-  };
+/** The path is relative to the recordings folder: where that lies is not for the other end of a network to know. */
+function recordingBody(entry: RecordingEntry): ReturnType<typeof recordingJson> {
+  return recordingJson(entry, entry.path);
 }
 
 function readStream(text: string | undefined): StreamName | undefined {
