@@ -1,0 +1,57 @@
+// Binds the verbs of live streams and of recordings.
+import { commandLog, onArchive, onGround, program, reading, writeOut } from './cli-ground.ts';
+import { systemClock } from './ops/clock.ts';
+
+export function addStreamCommands(): void {
+  const stream = program.command('stream').description('live streams');
+  reading(stream.command('list').description('what is being published now')).action(async () =>
+    onGround(async (ground) => {
+      const { openLiveSessionStore } = await import('./store/live-session-store.ts');
+      const { listStreams } = await import('./session/stream-cli.ts');
+      return listStreams(
+        openLiveSessionStore({ store: ground.store, clock: systemClock, log: commandLog() }),
+      );
+    }),
+  );
+  reading(stream.command('kick <stream>').description('end the session that publishes a stream')).action(
+    async (name: string) =>
+      onGround(async ({ store }) => {
+        const { openLiveSessionStore } = await import('./store/live-session-store.ts');
+        const { kickStream } = await import('./session/stream-cli.ts');
+        const liveSessions = openLiveSessionStore({ store, clock: systemClock, log: commandLog() });
+        return kickStream(name, liveSessions, store.changes);
+      }),
+  );
+}
+
+export function addRecordingCommands(): void {
+  const recording = program.command('recording').description('recordings');
+  reading(recording.command('list').description('all recordings, oldest first'))
+    .option('--stream <stream>', 'of this stream only')
+    .option('--since <when>', 'begun since this ISO date, or so long ago, such as 24h')
+    .action(async (options: { stream?: string; since?: string }) =>
+      onArchive(async (archive, verbs) => verbs.listRecordings(archive, options, systemClock.now())),
+    );
+  reading(recording.command('show <id>').description('one recording')).action(async (id: string) =>
+    onArchive(async (archive, verbs) => verbs.showRecording(archive, id)),
+  );
+  reading(
+    recording.command('get <id>').description('copy a recording, also one in progress, out of the archive'),
+  )
+    .option('-o, --output <file>', 'a new file, or - for standard output')
+    .action(async (id: string, options: { output?: string }) =>
+      onArchive(async (archive, verbs, audit) => {
+        const report = await verbs.getRecording(archive, { ...options, id, writeOut });
+        audit.note({ action: 'recording.downloaded', source: 'cli', detail: `recording ${id}` });
+        return report;
+      }),
+    );
+  reading(recording.command('delete <id>').description('delete a finished recording, file and all')).action(
+    async (id: string) =>
+      onArchive(async (archive, verbs, audit) => {
+        const report = await verbs.deleteRecording(archive, id);
+        audit.note({ action: 'recording.deleted', source: 'cli', detail: `recording ${id}` });
+        return report;
+      }),
+  );
+}
