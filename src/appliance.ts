@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { Archive } from './archive/archive.ts';
 import { CertificateKeeper } from './certificates/certificate-keeper.ts';
+import { openLocalSource } from './certificates/local-source.ts';
 import type { Config } from './config.ts';
 import { createHttpHandler } from './console/http-handler.ts';
 import { DoorServer } from './door/door-server.ts';
@@ -110,10 +111,8 @@ export async function buildAppliance(
   const { limits } = config;
   const { changes } = store;
   const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, liveSessions, changes });
-  const certificates = new CertificateKeeper(
-    { certificate: config.tls.certificate, hosts: config.hosts, certsDir: config.certsDir },
-    parts,
-  );
+  const local = { certificate: config.tls.certificate, hosts: config.hosts, certsDir: config.certsDir };
+  const certificates = new CertificateKeeper(openLocalSource(local, parts), parts);
   let ready = false;
   let lock: ServerLock | undefined;
   let door: DoorServer | undefined;

@@ -1,37 +1,22 @@
-// Holds the certificates that are served, and keeps them fresh: loaded at start, looked at again every day,
-// chosen by server name. A look that fails changes nothing: what was served before is served on, and the log
-// says so. Never waits for the network. Leaves out ACME, which is not offered yet.
+// Holds the certificates that are served, and keeps them fresh: loaded at start, looked at again every day and
+// when the source says so, chosen by server name. A look that fails changes nothing: what was served before is
+// served on, and the log says so. Never waits for the network. Where certificates come from is the source's matter.
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { ApplianceError, ResourceError, SetupError } from '../errors.ts';
+import { ApplianceError, ResourceError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
-import type { Random } from '../ops/random.ts';
-import { chooseByName, parseCertificateName } from './certificate-name.ts';
+import { chooseByName } from './certificate-name.ts';
 import type { CertificateBundle, CertificateKind, CertificateSource } from './certificate-source.ts';
-import { leafNames } from './development-authority.ts';
-import { DevelopmentSource } from './development-source.ts';
-import { FileSource, type CertificateFiles } from './file-source.ts';
-import { tlsSuites } from './tls-policy.ts';
-
-export interface CertificateOptions {
-  readonly certificate: 'self-signed' | 'acme' | CertificateFiles | readonly CertificateFiles[];
-  /** Public names of this installation: DNS names or IP addresses. */
-  readonly hosts: readonly string[];
-  /** Folder of the development authority. */
-  readonly certsDir: string;
-}
+import { keyMaterial, tlsSuites } from './tls-policy.ts';
 
 export interface CertificateKeeperParts {
   readonly clock: Clock;
-  readonly random: Random;
   readonly log: Log;
-  /** What this machine calls itself. */
-  readonly machineName: string;
 }
 
 const day = 86_400_000;
-/** From here on the log reminds the operator every day. */
+/** From here on the log reminds the operator every day; of a short life the last sixth. */
 const reminderTime = 14 * day;
 
 export class CertificateKeeper implements Component {
@@ -41,10 +26,10 @@ export class CertificateKeeper implements Component {
   #served: readonly { readonly bundle: CertificateBundle; readonly context: SecureContext }[] = [];
   #cancel: CancelTimer | undefined;
   #looking: Promise<void> | undefined;
+  #lookAgain = false;
 
-  /** Throws a SetupError when the options ask for what there is not. */
-  constructor(options: CertificateOptions, parts: CertificateKeeperParts) {
-    this.#source = sourceOf(options, parts);
+  constructor(source: CertificateSource, parts: CertificateKeeperParts) {
+    this.#source = source;
     this.#parts = parts;
   }
 
@@ -70,14 +55,14 @@ export class CertificateKeeper implements Component {
   /** Throws a SetupError or ResourceError when there is nothing to serve. */
   async start(): Promise<void> {
     await this.#load();
-    this.#cancel = this.#parts.clock.every(day, () => {
-      this.#looking ??= this.#look().finally(() => (this.#looking = undefined));
-    });
+    this.#cancel = this.#parts.clock.every(day, () => this.#askForLook());
+    this.#source.start?.(() => this.#askForLook());
   }
 
   async stop(): Promise<void> {
     this.#cancel?.();
     this.#cancel = undefined;
+    await this.#source.stop?.();
     await this.#looking;
   }
 
@@ -107,7 +92,22 @@ export class CertificateKeeper implements Component {
     return chosen;
   }
 
-  /** The daily look: nothing it meets may stop the appliance. */
+  // What is new may have come just after the look under way had read: then one more follows.
+  #askForLook(): void {
+    if (this.#looking !== undefined) {
+      this.#lookAgain = true;
+      return;
+    }
+    this.#looking = this.#look().finally(() => {
+      this.#looking = undefined;
+      if (this.#lookAgain) {
+        this.#lookAgain = false;
+        this.#askForLook();
+      }
+    });
+  }
+
+  /** A look while serving: nothing it meets may stop the appliance. */
   async #look(): Promise<void> {
     try {
       await this.#load();
@@ -125,8 +125,8 @@ export class CertificateKeeper implements Component {
 
   async #load(): Promise<void> {
     const bundles = await this.#source.load();
-    const before = this.#served.map(({ bundle }) => bundle.chainPem).join('');
-    if (bundles.map(({ chainPem }) => chainPem).join('') !== before) {
+    const before = this.#served.map(({ bundle }) => chainsOf(bundle)).join('');
+    if (bundles.map(chainsOf).join('') !== before) {
       this.#served = bundles.map((bundle) => ({ bundle, context: contextOf(bundle) }));
       if (before !== '') for (const listener of this.#listeners) listener();
     }
@@ -153,38 +153,17 @@ export class CertificateKeeper implements Component {
           message: error.message,
           hint: error.hint,
         });
-      } else if (bundle.notAfter - now < reminderTime) {
+      } else if (bundle.notAfter - now < Math.min(reminderTime, (bundle.notAfter - bundle.notBefore) / 6)) {
         this.#parts.log.warn('certificate.nearly-expired', { file: bundle.file, until });
       }
     }
   }
 }
 
-function contextOf({ chainPem, keyPem }: CertificateBundle): SecureContext {
-  return createSecureContext({ ...tlsSuites, cert: chainPem, key: keyPem.reveal() });
+function contextOf(bundle: CertificateBundle): SecureContext {
+  return createSecureContext({ ...tlsSuites, ...keyMaterial(bundle) });
 }
 
-function sourceOf(options: CertificateOptions, parts: CertificateKeeperParts): CertificateSource {
-  const { certificate, hosts, certsDir } = options;
-  if (certificate === 'acme') {
-    throw new SetupError('CONFIG_INVALID', 'tls.certificate: acme is not offered yet', {
-      hint: 'use self-signed, or { cert: FILE, key: FILE } with a certificate from elsewhere',
-    });
-  }
-  if (certificate !== 'self-signed') {
-    const [first, ...others] = 'cert' in certificate ? [certificate] : certificate;
-    if (first === undefined) {
-      throw new SetupError('CONFIG_INVALID', 'tls.certificate is an empty list', {
-        hint: 'name at least one pair { cert: FILE, key: FILE }, or use self-signed',
-      });
-    }
-    return new FileSource([first, ...others]);
-  }
-  for (const host of hosts) {
-    if (parseCertificateName(host) !== undefined) continue;
-    throw new SetupError('CONFIG_INVALID', `hosts: ${JSON.stringify(host)} is no DNS name or IP address`, {
-      hint: 'write names such as ingest.example.com, without scheme, port or path',
-    });
-  }
-  return new DevelopmentSource(certsDir, leafNames(parts.machineName, hosts), parts);
+function chainsOf({ chainPem, second }: CertificateBundle): string {
+  return chainPem + (second?.chainPem ?? '');
 }

@@ -59,6 +59,11 @@ export function namesOfCertificate(subjectAltName: string | undefined): readonly
   return names;
 }
 
+/** Node's spelling of a distinguished name has one attribute a line. */
+export function oneLine(distinguishedName: string): string {
+  return distinguishedName.split('\n').join(', ');
+}
+
 function canonicalAddress(address: string): string {
   return isIPv4(address) ? address : new URL(`http://[${address}]`).hostname.slice(1, -1);
 }

@@ -5,7 +5,7 @@ import { ResourceError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
-import type { CertificateName } from './certificate-name.ts';
+import { type CertificateName, oneLine } from './certificate-name.ts';
 import type { CertificateBundle, CertificateSource } from './certificate-source.ts';
 import { CertificateStore, type DevelopmentFiles } from './certificate-store.ts';
 import {
@@ -52,6 +52,8 @@ export class DevelopmentSource implements CertificateSource {
         keyPem: files.leafKeyPem,
         notBefore: Date.parse(leaf.validFrom),
         notAfter: Date.parse(leaf.validTo),
+        issuer: oneLine(leaf.issuer),
+        serial: leaf.serialNumber,
         file: this.certificateFile,
       },
     ];

@@ -6,7 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { createSecureContext } from 'node:tls';
 import { Secret } from '../bytes/secret.ts';
 import { SetupError, type SetupErrorCode } from '../errors.ts';
-import { namesOfCertificate } from './certificate-name.ts';
+import { namesOfCertificate, oneLine } from './certificate-name.ts';
 import type { CertificateBundle, CertificateSource } from './certificate-source.ts';
 
 /** Paths of PEM files: the chain with the server's own certificate first, and its private key. */
@@ -46,6 +46,8 @@ async function loadPair({ cert, key }: CertificateFiles): Promise<CertificateBun
     keyPem: new Secret(keyText),
     notBefore: Date.parse(leaf.validFrom),
     notAfter: Date.parse(leaf.validTo),
+    issuer: oneLine(leaf.issuer),
+    serial: leaf.serialNumber,
     file: cert,
   };
   if (bundle.names.length === 0) {

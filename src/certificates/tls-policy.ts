@@ -2,7 +2,7 @@
 // answered to a client that names some (RFC 7301). The listener itself belongs to the door. pure.
 import { constants } from 'node:crypto';
 import type { SecureContext, SecureContextOptions, TlsOptions } from 'node:tls';
-import type { CertificateBundle } from './certificate-source.ts';
+import type { CertificateBundle, CertificatePair } from './certificate-source.ts';
 
 export interface TlsPolicy {
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
@@ -42,17 +42,24 @@ const sessionTimeout = 3600;
  * replaces the certificate of clients that name no server.
  */
 export function tlsServerOptions(policy: TlsPolicy, certificates: CertificateChooser): TlsOptions {
-  const { chainPem, keyPem } = certificates.bundleFor(undefined);
   return {
     ...tlsSuites,
     minVersion: policy.minVersion,
     sessionTimeout,
     ticketKeys: Buffer.from(policy.ticketKeys),
-    cert: chainPem,
-    key: keyPem.reveal(),
+    ...keyMaterial(certificates.bundleFor(undefined)),
     SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
     ALPNCallback: ({ protocols }) => chooseApplicationProtocol(protocols),
   };
+}
+
+/** Certificate and key, or both pairs, in the form that Node's TLS takes. */
+export function keyMaterial({ second, ...first }: CertificatePair & Pick<CertificateBundle, 'second'>): {
+  readonly cert: string[];
+  readonly key: string[];
+} {
+  const pairs = second === undefined ? [first] : [first, second];
+  return { cert: pairs.map(({ chainPem }) => chainPem), key: pairs.map(({ keyPem }) => keyPem.reveal()) };
 }
 
 /**

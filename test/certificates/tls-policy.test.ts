@@ -8,6 +8,7 @@ import { readFileSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CertificateKeeper } from '../../src/certificates/certificate-keeper.ts';
+import { type LocalSourceOptions, openLocalSource } from '../../src/certificates/local-source.ts';
 import { chooseApplicationProtocol, tlsServerOptions } from '../../src/certificates/tls-policy.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { silentLog } from '../../src/ops/log.ts';
@@ -16,6 +17,8 @@ import { makeIssuer, makeLeaf, writePair } from '../support/certificate-files.ts
 
 const folder = mkdtempSync(join(tmpdir(), 'penstock-tls-'));
 const parts = { clock: systemClock, random: systemRandom, log: silentLog, machineName: 'studio' };
+const keeperOf = (options: LocalSourceOptions) =>
+  new CertificateKeeper(openLocalSource(options, parts), parts);
 const closers: (() => unknown)[] = [];
 let port: number;
 let ca: string;
@@ -53,10 +56,7 @@ async function handshake(options: ConnectionOptions): Promise<TLSSocket> {
 }
 
 beforeAll(async () => {
-  const keeper = new CertificateKeeper(
-    { certificate: 'self-signed', hosts: ['ingest.example.com'], certsDir: folder },
-    parts,
-  );
+  const keeper = keeperOf({ certificate: 'self-signed', hosts: ['ingest.example.com'], certsDir: folder });
   port = await serve(keeper);
   ca = readFileSync(keeper.caFile ?? '', 'utf8');
 });
@@ -129,10 +129,7 @@ describe('a TLS handshake with the development certificate', () => {
   it('refuses TLS 1.1, and TLS 1.2 where 1.3 is asked for', async () => {
     const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'ALL:@SECLEVEL=0' } as const;
     await expect(handshake(old)).rejects.toThrow(/protocol version/);
-    const keeper = new CertificateKeeper(
-      { certificate: 'self-signed', hosts: ['ingest.example.com'], certsDir: folder },
-      parts,
-    );
+    const keeper = keeperOf({ certificate: 'self-signed', hosts: ['ingest.example.com'], certsDir: folder });
     const strict = await serve(keeper, 'TLSv1.3');
     await expect(handshake({ port: strict, maxVersion: 'TLSv1.2' })).rejects.toThrow(/protocol version/);
     expect((await handshake({ port: strict })).authorized).toBe(true);
@@ -179,7 +176,7 @@ describe('a TLS handshake with files', () => {
         return writePair(folder, `pair-${index}`, pem, keyPem);
       },
     );
-    const keeper = new CertificateKeeper({ certificate: pairs, hosts: [], certsDir: folder }, parts);
+    const keeper = keeperOf({ certificate: pairs, hosts: [], certsDir: folder });
     const files = await serve(keeper);
     expect(keeper).toMatchObject({ kind: 'files', certificateFile: pairs[0]?.cert, caFile: undefined });
     expect(keeper.names).toEqual(['default.example', '127.0.0.1', '*.example.com', 'live.example.com']);

@@ -41,7 +41,8 @@ export class TestCertificates implements CertificateChooser {
   #make(names: readonly string[]): CertificateBundle {
     const life = { notBefore: Date.now() - day, notAfter: Date.now() + day };
     const { pem, keyPem } = makeLeaf(this.authority, names, life);
-    return { names, chainPem: pem, keyPem: new Secret(keyPem), ...life, file: 'test' };
+    const told = { issuer: 'CN=Test authority', serial: '42', file: 'test' };
+    return { names, chainPem: pem, keyPem: new Secret(keyPem), ...life, ...told };
   }
 }
 
