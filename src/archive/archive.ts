@@ -20,7 +20,7 @@ import {
   removeFile,
 } from './recording-file.ts';
 import { makeRecordingId, parseRecordingFileName, partSuffix, recordingPath } from './recording-name.ts';
-import { OpenRecording } from './open-recording.ts';
+import { OpenRecording, type RecordingRequest } from './open-recording.ts';
 import { measureRecording, repairRecording, type RepairedRecording } from './recording-repair.ts';
 import { measureLive, readPieces } from './recording-scan.ts';
 
@@ -67,7 +67,7 @@ export class Archive {
    * Opens a recording: the file is there when this resolves. `startedAt` in ms since the Unix epoch.
    * Throws ResourceError DISK_FULL, RECORDING_OPEN_FAILED or STORE_FAILED.
    */
-  async create(stream: StreamName, keyId: KeyId, startedAt: number): Promise<OpenRecording> {
+  async create({ stream, keyId, startedAt }: RecordingRequest): Promise<OpenRecording> {
     const id = makeRecordingId((length) => this.#random.bytes(length));
     const path = recordingPath(stream, startedAt, id);
     const file = await createRecordingFile(this.folder, path);
@@ -95,7 +95,7 @@ export class Archive {
       keyId,
       startedAt,
       file,
-      sealed: async (durationMs, bytes) => {
+      sealed: async ({ durationMs }, bytes) => {
         await this.#catalogue.finish(id, {
           state: 'complete',
           endedAt: this.#clock.now(),

@@ -1,7 +1,38 @@
 // A recording in the making, as the archive hands it to the recorder: bytes in, and three ways out. It ends
 // sealed, discarded, or abandoned to the repair, and each keeps file and catalogue in step.
 import type { KeyId, RecordingId, StreamName } from '../ops/names.ts';
+import type { Origin } from '../ops/origin.ts';
 import type { RecordingFile } from './recording-file.ts';
+
+/** What is to be recorded. */
+export interface RecordingRequest {
+  readonly stream: StreamName;
+  readonly keyId: KeyId;
+  /** Milliseconds since the Unix epoch. */
+  readonly startedAt: number;
+  readonly origin: Origin;
+  /** Any recording of the event that this one continues, as its next segment; undefined: a new event. */
+  readonly continues?: RecordingId | undefined;
+}
+
+/** Where media is missing in a recording, or was moved. */
+export interface RecordingGap {
+  /** Milliseconds from the beginning of the file: the first tag behind the gap. */
+  readonly at: number;
+  /** Milliseconds of the stream's time that are not there; below 0 when its timestamps jumped back. */
+  readonly missing: number;
+  /** The encoder came back; its timestamps jumped; the disk did not take them; it was too slow. */
+  readonly reason: 'reconnect' | 'timestamps' | 'disk' | 'stalled';
+  /** Tags that came and were not written, where that is known. */
+  readonly dropped?: number;
+}
+
+/** What the recorder knows when it is over. */
+export interface RecordingEnding {
+  /** Milliseconds of media. */
+  readonly durationMs: number;
+  readonly gaps: readonly RecordingGap[];
+}
 
 export interface OpenRecordingParts {
   readonly id: RecordingId;
@@ -9,7 +40,7 @@ export interface OpenRecordingParts {
   readonly keyId: KeyId;
   readonly startedAt: number;
   readonly file: RecordingFile;
-  sealed(durationMs: number, bytes: number): Promise<void>;
+  sealed(ending: RecordingEnding, bytes: number): Promise<void>;
   discarded(): Promise<void>;
   broken(): Promise<void>;
   closed(): void;
@@ -54,12 +85,12 @@ export class OpenRecording {
   }
 
   /** Finishes the file under its final name and notes it in the catalogue. Throws ResourceError. */
-  async seal(durationMs: number): Promise<void> {
-    this.durationMs = durationMs;
+  async seal(ending: RecordingEnding): Promise<void> {
+    this.durationMs = ending.durationMs;
     const bytes = this.bytes;
     await this.#parts.file.seal();
     this.#parts.closed();
-    await this.#parts.sealed(durationMs, bytes);
+    await this.#parts.sealed(ending, bytes);
   }
 
   /** Removes file and row, as if nothing had been. */

@@ -14,9 +14,12 @@ const statusLevels = {
   'NetStream.Publish.BadName': 'error',
   'NetStream.Publish.Failed': 'error',
   'NetStream.Unpublish.Success': 'status',
+  // Known from FMS; `warning`, because an encoder would stop on `error` and the stream goes on.
+  'NetStream.Record.Start': 'status',
+  'NetStream.Record.Failed': 'warning',
   'NetStream.Play.Failed': 'error',
   'NetStream.Failed': 'error',
-} as const satisfies Record<string, 'status' | 'error'>;
+} as const satisfies Record<string, 'status' | 'warning' | 'error'>;
 
 export type StatusCode = keyof typeof statusLevels;
 

@@ -144,6 +144,11 @@ export class ServerConnection {
     this.#state = lastWords(this.#state);
   }
 
+  /** Tells an accepted publisher something that its publication survives. */
+  notify(streamId: number, code: StatusCode, description: string): void {
+    if (this.#state === 'open') this.#output.status(streamId, code, description);
+  }
+
   /** Tells an accepted publisher why its publication ends. The caller closes the connection. */
   dismiss(streamId: number, code: StatusCode, description: string): void {
     this.#output.status(streamId, code, description);

@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
 import { type CertificateChooser, type TlsPolicy, tlsServerOptions } from '../certificates/tls-policy.ts';
 import type { Log } from '../ops/log.ts';
+import type { TlsFacts } from '../ops/origin.ts';
 import { helloKindOf } from './client-hello.ts';
 import { doorLimits } from './door-limits.ts';
 
@@ -95,6 +96,12 @@ export class TlsTerminator<Visitor> {
     socket.on('error', () => socket.destroy()); // Node leaves a socket open whose TLS failed after the handshake
     this.#options.onSecured(socket, visitor);
   }
+}
+
+/** What the handshake agreed on. */
+export function tlsFactsOf(socket: Socket): TlsFacts {
+  const secured = socket as TLSSocket;
+  return { version: secured.getProtocol() ?? 'unknown', cipher: secured.getCipher().standardName };
 }
 
 /** Both ends: one remote port may be connected to several listeners at once. */

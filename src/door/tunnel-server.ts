@@ -5,6 +5,7 @@ import type { Socket } from 'node:net';
 import { ApplianceError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
+import type { TlsFacts } from '../ops/origin.ts';
 import type { Random } from '../ops/random.ts';
 import { tunnelLimits } from '../tunnel/tunnel-limits.ts';
 import { parseTunnelRequest, type TunnelRequest } from '../tunnel/tunnel-request.ts';
@@ -30,7 +31,7 @@ export interface TunnelServerOptions {
 /** The connection that a request came by. */
 export interface TunnelVisitor {
   readonly peer: Peer;
-  readonly tls: boolean;
+  readonly tls: TlsFacts | undefined;
   /** Doors that its listener accepts; the same set for all connections of a listener. */
   readonly accept: ReadonlySet<string>;
   readonly entry: Entry;
@@ -74,8 +75,9 @@ export class TunnelServer {
       return true;
     }
     if (parsed === undefined) return false;
-    if (acceptsTunnels(visitor.accept, visitor.tls)) this.#handle(parsed, request, response, visitor);
-    else refuseInWords(response, this.#options.wrongDoor(visitor.tls ? 'rtmpts' : 'rtmpt'));
+    if (acceptsTunnels(visitor.accept, visitor.tls !== undefined))
+      this.#handle(parsed, request, response, visitor);
+    else refuseInWords(response, this.#options.wrongDoor(visitor.tls !== undefined ? 'rtmpts' : 'rtmpt'));
     return true;
   }
 
@@ -111,7 +113,10 @@ export class TunnelServer {
   #find(id: string, { peer, tls, accept }: TunnelVisitor): Tunnel | undefined {
     const tunnel = this.#tunnels.get(id);
     const owner = tunnel?.visitor;
-    const same = owner?.peer.address === peer.address && owner.tls === tls && owner.accept === accept;
+    const same =
+      owner?.peer.address === peer.address &&
+      (owner.tls === undefined) === (tls === undefined) &&
+      owner.accept === accept;
     return same ? tunnel : undefined;
   }
 

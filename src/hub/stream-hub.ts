@@ -6,7 +6,8 @@ import type { Tag } from '../flv/tag.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
-import type { EndReason, Publication, Publisher, Subscriber, Subscription } from './publication.ts';
+import type { Origin } from '../ops/origin.ts';
+import type { EndReason, Notice, Publication, Publisher, Subscriber, Subscription } from './publication.ts';
 
 /** Called for each new publication; what it awaits, the publisher's Publish.Start awaits. */
 export type PublishListener = (publication: Publication) => Promise<void> | void;
@@ -117,6 +118,7 @@ interface Owner {
 class LivePublication implements Publication {
   readonly stream: StreamName;
   readonly keyId: KeyId;
+  readonly origin: Origin;
   readonly startedAt: number;
   readonly #publisher: Publisher;
   readonly #owner: Owner;
@@ -132,6 +134,7 @@ class LivePublication implements Publication {
   constructor(stream: StreamName, publisher: Publisher, startedAt: number, owner: Owner) {
     this.stream = stream;
     this.keyId = publisher.keyId;
+    this.origin = publisher.origin;
     this.startedAt = startedAt;
     this.#publisher = publisher;
     this.#owner = owner;
@@ -169,6 +172,10 @@ class LivePublication implements Publication {
       release: () => this.#release(seat),
       cancel: () => this.#leave(seat),
     };
+  }
+
+  tell(notice: Notice): void {
+    if (this.#ended === undefined) this.#publisher.tell(notice);
   }
 
   end(reason: EndReason): Promise<void> {

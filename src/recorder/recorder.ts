@@ -1,7 +1,7 @@
 // Records every publication: one file each, open before the publisher is told that it may publish. A single
 // timer flushes all of them in turn, so that neither timers nor writes come in bunches (PERFORMANCE 3.5).
 import { RefusedError } from '../errors.ts';
-import type { Archive } from '../archive/archive.ts';
+import type { RecordingRequest } from '../archive/open-recording.ts';
 import type { Publication } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
@@ -35,7 +35,7 @@ export interface Recorder extends Component {
 
 export interface RecorderOptions {
   readonly hub: StreamHub;
-  readonly archive: { create(...stream: Parameters<Archive['create']>): Promise<RecordingTarget> };
+  readonly archive: { create(request: RecordingRequest): Promise<RecordingTarget> };
   readonly clock: Clock;
   readonly log: Log;
   /** Milliseconds: at most so much is lost at a kill -9. */
@@ -92,8 +92,8 @@ class AllRecorder implements Recorder {
 
   async #record(publication: Publication): Promise<void> {
     const { archive, log } = this.#options;
-    const { stream, keyId, startedAt } = publication;
-    const recording = await archive.create(stream, keyId, startedAt);
+    const { stream, keyId, startedAt, origin } = publication;
+    const recording = await archive.create({ stream, keyId, startedAt, origin });
     if (this.#stopped || publication.ended !== undefined) {
       await recording.discard();
       if (this.#stopped) throw new RefusedError('SHUTTING_DOWN', 'the appliance is stopping');

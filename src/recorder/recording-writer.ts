@@ -168,7 +168,7 @@ export class RecordingWriter implements Subscriber {
       return;
     }
     await recording.patch(0, finalHead(this.#client, this.#summary, recording.bytes));
-    await recording.seal(durationMs);
+    await recording.seal({ durationMs, gaps: [] });
     const { clamped } = this.#timeline;
     const told = { reason, bytes: recording.bytes, durationMs, clamped: clamped > 0 ? clamped : undefined };
     this.#log.info('recording.sealed', told);

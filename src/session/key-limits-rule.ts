@@ -1,6 +1,8 @@
 // What a stream key allows of a live session: how long, how much, which codecs (PRODUCT "Stream keys"). Driven by the
 // figures that the session keeps anyway; looked at twice a second, so a tag costs nothing more. pure.
 import { RefusedError } from '../errors.ts';
+import { codecsOf } from '../flv/codecs.ts';
+import type { Tag } from '../flv/tag.ts';
 
 export interface KeyLimits {
   /** Bits per second. */
@@ -71,4 +73,11 @@ function bytesIn(milliseconds: number, bitrate: number): number {
 
 function seconds(milliseconds: number): number {
   return Math.round(milliseconds / 1000);
+}
+
+/** Throws RefusedError CODEC_NOT_ALLOWED. Looked at with every tag: an encoder may change its codec in mid-stream. */
+export function requireCodec(allowed: readonly string[], { type, body }: Tag): void {
+  for (const codec of codecsOf(type, body)) {
+    if (codec === undefined || !allowed.includes(codec)) throw codecRefusal(allowed, codec);
+  }
 }

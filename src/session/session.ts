@@ -5,7 +5,7 @@ import type { ConnectionEvent } from '../connection/connection-event.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
 import type { Transport } from '../transport/transport.ts';
 import { RefusedError, TransportError } from '../errors.ts';
-import { audioCodecOf, codecsOf, videoCodecOf } from '../flv/codecs.ts';
+import { audioCodecOf, videoCodecOf } from '../flv/codecs.ts';
 import { type Tag, TagType } from '../flv/tag.ts';
 import type { EndReason, Publication } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
@@ -15,7 +15,7 @@ import type { Log } from '../ops/log.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
 import { farewellFor } from './farewell.ts';
-import { codecRefusal, KeyLimitsRule } from './key-limits-rule.ts';
+import { KeyLimitsRule, requireCodec } from './key-limits-rule.ts';
 
 export interface SessionLimits {
   /** Milliseconds from accept to the end of the RTMP handshake, TLS included. */
@@ -304,9 +304,20 @@ export class Session {
     const publication = await hub.publish(stream, {
       label: this.id,
       keyId,
+      origin: {
+        session: this.id,
+        address: transport.peer.address,
+        door: transport.door,
+        tls: transport.tlsFacts,
+        encoder: this.#flashVer,
+      },
       pause: () => this.#hold(),
       resume: () => this.#release(),
       evict: () => this.end(new RefusedError('STREAM_TAKEN_OVER', 'a newer session took over'), 'replaced'),
+      tell: ({ code, description }) => {
+        this.#connection.notify(event.streamId, code, description);
+        transport.write(this.#connection.takeOutput());
+      },
     });
     return {
       publication,
@@ -377,13 +388,6 @@ export class Session {
 
   #release(): void {
     if (--this.#holds === 0 && !this.#over) this.transport.resume();
-  }
-}
-
-/** Throws RefusedError CODEC_NOT_ALLOWED. Looked at with every tag: an encoder may change its codec in mid-stream. */
-function requireCodec(allowed: readonly string[], { type, body }: Tag): void {
-  for (const codec of codecsOf(type, body)) {
-    if (codec === undefined || !allowed.includes(codec)) throw codecRefusal(allowed, codec);
   }
 }
 

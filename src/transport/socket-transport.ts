@@ -3,6 +3,7 @@
 import type { Socket } from 'node:net';
 import { TransportError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
+import type { TlsFacts } from '../ops/origin.ts';
 import { transportLimits } from './transport-limits.ts';
 import type { PacedConnection, ReadPacer } from './read-pacer.ts';
 import { deliverReads } from './static-reads.ts';
@@ -14,7 +15,8 @@ export interface SocketTransportOptions {
   readonly first: Uint8Array;
   readonly door: RtmpDoor;
   readonly peer: Peer;
-  readonly tls: boolean;
+  /** What TLS agreed on; undefined outside it. */
+  readonly tls: TlsFacts | undefined;
   readonly acceptedAt: number;
   readonly refusal: string | undefined;
   readonly clock: Clock;
@@ -28,6 +30,7 @@ export class SocketTransport implements Transport {
   readonly door: RtmpDoor;
   readonly peer: Peer;
   readonly tls: boolean;
+  readonly tlsFacts: TlsFacts | undefined;
   readonly acceptedAt: number;
   readonly refusal?: string;
   readonly #options: SocketTransportOptions;
@@ -44,7 +47,8 @@ export class SocketTransport implements Transport {
     this.#socket = options.socket;
     this.door = options.door;
     this.peer = options.peer;
-    this.tls = options.tls;
+    this.tls = options.tls !== undefined;
+    this.tlsFacts = options.tls;
     this.acceptedAt = options.acceptedAt;
     if (options.refusal !== undefined) this.refusal = options.refusal;
   }

@@ -1,5 +1,6 @@
 // What every door hands to a session: bytes in, bytes out, whoever carried them. A raw socket, a TLS socket
 // and an RTMPT tunnel look the same from here.
+import type { TlsFacts } from '../ops/origin.ts';
 
 /** The other end, as seen after a trusted proxy was peeled off. */
 export interface Peer {
@@ -22,6 +23,8 @@ export interface Transport {
   readonly peer: Peer;
   /** True inside TLS. */
   readonly tls: boolean;
+  /** What TLS agreed on; undefined outside it. */
+  readonly tlsFacts: TlsFacts | undefined;
   /** Monotonic milliseconds at which the connection was accepted: deadlines run from here, TLS included. */
   readonly acceptedAt: number;
   /** Why this listener takes no stream through this door, in words that name a better one. */

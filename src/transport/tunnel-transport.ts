@@ -3,6 +3,7 @@
 // held back, and when a tunnel is over. Knows HTTP only as an Exchange.
 import { ApplianceError, ProtocolError, TransportError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
+import type { TlsFacts } from '../ops/origin.ts';
 import { tunnelLimits } from '../tunnel/tunnel-limits.ts';
 import type { TunnelVerb } from '../tunnel/tunnel-request.ts';
 import { TunnelSession } from '../tunnel/tunnel-session.ts';
@@ -31,7 +32,8 @@ export interface Exchange {
 
 export interface TunnelTransportOptions {
   readonly peer: Peer;
-  readonly tls: boolean;
+  /** What TLS agreed on with the connection that opened the tunnel; undefined outside it. */
+  readonly tls: TlsFacts | undefined;
   /** Milliseconds from now in which the first tunnelled byte has to come. */
   readonly handshakeTimeout: number;
   readonly refusalOf: (door: RtmpDoor) => string | undefined;
@@ -53,6 +55,7 @@ interface Waiting {
 export class TunnelTransport implements Transport {
   readonly peer: Peer;
   readonly tls: boolean;
+  readonly tlsFacts: TlsFacts | undefined;
   readonly acceptedAt: number;
   readonly #options: TunnelTransportOptions;
   readonly #session = new TunnelSession<Exchange>();
@@ -74,7 +77,8 @@ export class TunnelTransport implements Transport {
   constructor(options: TunnelTransportOptions) {
     this.#options = options;
     this.peer = options.peer;
-    this.tls = options.tls;
+    this.tls = options.tls !== undefined;
+    this.tlsFacts = options.tls;
     this.acceptedAt = this.#lastRequest = options.clock.monotonic();
   }
 

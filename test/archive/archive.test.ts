@@ -14,6 +14,7 @@ import type { Archive } from '../../src/archive/archive.ts';
 import type { RecordingId, StreamName } from '../../src/ops/names.ts';
 import { beginRecording, openTestArchive, someTags, testKey, testStream } from '../support/archive.ts';
 import { readTags, streamTags } from '../support/media-tags.ts';
+import { testOrigin } from '../support/test-origin.ts';
 
 const start = Date.UTC(2026, 10, 22, 13, 5, 9);
 
@@ -94,7 +95,9 @@ describe('the archive', () => {
 
   it('opens nothing below the floor of free space, and leaves nothing behind', async () => {
     const { archive, folder } = await openTestArchive({ minFreeSpace: 2 ** 60 });
-    await expect(archive.create(testStream, testKey, start)).rejects.toMatchObject({ code: 'DISK_FULL' });
+    await expect(
+      archive.create({ stream: testStream, keyId: testKey, startedAt: start, origin: testOrigin }),
+    ).rejects.toMatchObject({ code: 'DISK_FULL' });
     expect(await archive.list()).toEqual([]);
     expect(readdirSync(join(folder, testStream))).toEqual([]);
   });

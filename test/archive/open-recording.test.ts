@@ -25,7 +25,7 @@ function setUp(fail = false) {
     keyId: 'key00001' as KeyId,
     startedAt: 1,
     file,
-    sealed: async (durationMs, bytes) => void steps.push(`row complete ${durationMs} ${bytes}`),
+    sealed: async ({ durationMs }, bytes) => void steps.push(`row complete ${durationMs} ${bytes}`),
     discarded: step('row removed'),
     broken: step('repair'),
     closed: () => void steps.push('closed'),
@@ -36,7 +36,7 @@ function setUp(fail = false) {
 describe('an open recording', () => {
   it('changes its row only after its file, whichever way it ends', async () => {
     const sealed = setUp();
-    await sealed.recording.seal(2400);
+    await sealed.recording.seal({ durationMs: 2400, gaps: [] });
     expect(sealed.steps).toEqual(['file seal', 'closed', 'row complete 2400 42']);
     const discarded = setUp();
     await discarded.recording.discard();
@@ -48,7 +48,7 @@ describe('an open recording', () => {
 
   it('stays open when its file cannot be sealed', async () => {
     const { steps, recording } = setUp(true);
-    await expect(recording.seal(1)).rejects.toThrow('file seal');
+    await expect(recording.seal({ durationMs: 1, gaps: [] })).rejects.toThrow('file seal');
     expect(steps).toEqual(['file seal']);
   });
 });

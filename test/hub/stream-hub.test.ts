@@ -6,6 +6,7 @@ import type { KeyId, StreamName } from '../../src/ops/names.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { avcTag } from '../support/media-tags.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { testOrigin } from '../support/test-origin.ts';
 import { settled } from '../support/settled.ts';
 
 const stream = 'live/a' as StreamName;
@@ -22,9 +23,11 @@ function publisher(keyId = 'key00001') {
     told,
     label: 's1',
     keyId: keyId as KeyId,
+    origin: testOrigin,
     pause: () => void told.push('pause'),
     resume: () => void told.push('resume'),
     evict: (reason: string) => void told.push(`evict ${reason}`),
+    tell: ({ code }: { readonly code: string }) => void told.push(`tell ${code}`),
   };
 }
 

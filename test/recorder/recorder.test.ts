@@ -7,14 +7,17 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryRecording } from '../support/memory-recording.ts';
 import { avcTag, streamTags } from '../support/media-tags.ts';
 import { RecordedLog } from '../support/recorded-log.ts';
+import { testOrigin } from '../support/test-origin.ts';
 import { settled } from '../support/settled.ts';
 
 const publisher: Publisher = {
   label: 's1',
   keyId: 'key00001' as KeyId,
+  origin: testOrigin,
   pause: () => {},
   resume: () => {},
   evict: () => {},
+  tell: () => {},
 };
 
 async function setUp() {
@@ -29,7 +32,7 @@ async function setUp() {
   };
   const recorder = createRecorder({
     hub,
-    archive: { create: (stream) => create(stream) },
+    archive: { create: ({ stream }) => create(stream) },
     clock,
     log,
     flushInterval: 250,

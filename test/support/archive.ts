@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Archive } from '../../src/archive/archive.ts';
+import { testOrigin } from './test-origin.ts';
 import type { Tag } from '../../src/flv/tag.ts';
 import type { KeyId, StreamName } from '../../src/ops/names.ts';
 import { RecordingWriter } from '../../src/recorder/recording-writer.ts';
@@ -54,7 +55,12 @@ export async function beginRecording(
   tags: readonly Tag[],
   startedAt = Date.UTC(2026, 10, 22, 13, 5, 9),
 ) {
-  const recording = await archive.create(testStream, testKey, startedAt);
+  const recording = await archive.create({
+    stream: testStream,
+    keyId: testKey,
+    startedAt,
+    origin: testOrigin,
+  });
   onTestFinished(() => recording.abandon()); // a file that the test left open, as a killed server does
   const writer = new RecordingWriter({
     recording,

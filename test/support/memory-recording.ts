@@ -3,12 +3,14 @@
 import { ResourceError } from '../../src/errors.ts';
 import type { RecordingId, StreamName } from '../../src/ops/names.ts';
 import type { RecordingTarget } from '../../src/recorder/recording-writer.ts';
+import type { RecordingEnding, RecordingGap } from '../../src/archive/open-recording.ts';
 
 export class MemoryRecording implements RecordingTarget {
   readonly id: RecordingId;
   readonly stream: StreamName;
   readonly startedAt = Date.UTC(2026, 10, 22, 13, 5, 9);
   durationMs = 0;
+  gaps: readonly RecordingGap[] = [];
   /** Sizes of all appends. */
   readonly appends: number[] = [];
   readonly patches: number[] = [];
@@ -68,9 +70,10 @@ export class MemoryRecording implements RecordingTarget {
     this.syncs += 1;
   }
 
-  async seal(durationMs: number): Promise<void> {
+  async seal(ending: RecordingEnding): Promise<void> {
     this.#finish('sealed');
-    this.durationMs = durationMs;
+    this.durationMs = ending.durationMs;
+    this.gaps = ending.gaps;
   }
 
   async discard(): Promise<void> {

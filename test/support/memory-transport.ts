@@ -1,6 +1,8 @@
 // A transport without a network: what the peer sends waits while the session does not read, and what the session
 // writes is kept for the peer.
+import type { TlsFacts } from '../../src/ops/origin.ts';
 import type { Peer, Receiver, RtmpDoor, Transport } from '../../src/transport/transport.ts';
+import { testOrigin } from './test-origin.ts';
 
 export interface MemoryTransportOptions {
   readonly door?: RtmpDoor;
@@ -15,6 +17,7 @@ export class MemoryTransport implements Transport {
   readonly door: RtmpDoor;
   readonly peer: Peer;
   readonly tls: boolean;
+  readonly tlsFacts: TlsFacts | undefined;
   readonly acceptedAt: number;
   readonly refusal?: string;
   readonly #polite: boolean;
@@ -29,6 +32,7 @@ export class MemoryTransport implements Transport {
   constructor(options: MemoryTransportOptions = {}) {
     this.door = options.door ?? 'rtmps';
     this.tls = this.door === 'rtmps';
+    this.tlsFacts = this.tls ? testOrigin.tls : undefined;
     this.peer = options.peer ?? { address: '192.0.2.7', port: 50_123 };
     this.acceptedAt = options.acceptedAt ?? 0;
     if (options.refusal !== undefined) this.refusal = options.refusal;

@@ -12,6 +12,7 @@ import { FakeClock } from '../support/fake-clock.ts';
 import { type Link, readToEnd, socketPair, TestCertificates } from '../support/loopback.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { fromHex } from '../support/vectors.ts';
+import { testOrigin } from '../support/test-origin.ts';
 
 const mebibyte = seededRandom('transport')(1024 * 1024);
 const hashOf = (...pieces: readonly Uint8Array[]) =>
@@ -38,7 +39,7 @@ async function open({ link = 'tcp', staticReads = true, first = Uint8Array.of(3)
     first,
     door: link === 'tls' ? 'rtmps' : 'rtmp',
     peer: { address: '192.0.2.1', port: 50_000 },
-    tls: link === 'tls',
+    tls: link === 'tls' ? testOrigin.tls : undefined,
     acceptedAt: 7,
     refusal: undefined,
     clock,
@@ -214,7 +215,7 @@ describe('the end', () => {
       first: Uint8Array.of(3),
       door: 'rtmps',
       peer: { address: '192.0.2.1', port: 1 },
-      tls: true,
+      tls: { version: 'TLSv1.3', cipher: 'TLS_AES_128_GCM_SHA256' },
       acceptedAt: 0,
       refusal: undefined,
       clock,

@@ -6,6 +6,7 @@ import type { ApplianceError } from '../../src/errors.ts';
 import { tunnelLimits } from '../../src/tunnel/tunnel-limits.ts';
 import type { TunnelVerb } from '../../src/tunnel/tunnel-request.ts';
 import { FakeClock } from '../support/fake-clock.ts';
+import { testOrigin } from '../support/test-origin.ts';
 
 /** A request that notes what becomes of it. */
 class TestExchange implements Exchange {
@@ -62,7 +63,7 @@ function stage({ tls = false, bytes, onTransport }: StageOptions = {}) {
   const calls = { admitted: 0, transports: 0 };
   const transport = new TunnelTransport({
     peer: { address: '192.0.2.1', port: 50_000 },
-    tls,
+    tls: tls ? testOrigin.tls : undefined,
     handshakeTimeout: 10_000,
     refusalOf: (door) => (door === 'rtmpte' ? 'not this one' : undefined),
     clock,
