@@ -20,6 +20,7 @@ type AuditAction =
   | `key.${'created' | 'rotated' | 'disabled' | 'enabled' | 'revoked' | 'used' | 'refused'}`
   | 'address.locked-out'
   | `token.${'created' | 'revoked' | 'used' | 'refused'}`
+  | `client-certificate.${'created' | 'revoked'}`
   | `recording.${'downloaded' | 'deleted'}`
   | 'configuration.changed'
   | `server.${'started' | 'stopped'}`;

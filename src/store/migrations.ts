@@ -146,4 +146,16 @@ const migrations: readonly string[] = [
     WHEN old.seq > (SELECT max(seq) FROM audit) - 1000000
     BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
   `,
+  `
+  -- Certificates of encoders (client-certificates/). What is not in here opens nothing, whoever signed it.
+  CREATE TABLE client_certificates (
+    serial     TEXT PRIMARY KEY,
+    name       TEXT NOT NULL,
+    key_id     TEXT NOT NULL,
+    sha256     TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+  ) STRICT;
+  `,
 ];

@@ -9,6 +9,7 @@ export interface Schema {
   live_sessions: LiveSessionTable;
   changes: ChangeTable;
   audit: AuditTable;
+  client_certificates: ClientCertificateTable;
 }
 
 export interface StreamKeyTable {
@@ -104,6 +105,18 @@ export interface AuditTable {
   stream: string | null;
   door: string | null;
   detail: string | null;
+}
+
+export interface ClientCertificateTable {
+  /** Hex, lower case. */
+  serial: string;
+  name: string;
+  key_id: string;
+  /** Fingerprint of the certificate, hex. */
+  sha256: string;
+  created_at: number;
+  expires_at: number;
+  revoked_at: number | null;
 }
 
 interface ChangeTable {
