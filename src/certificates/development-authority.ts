@@ -139,7 +139,7 @@ function quietly(question: () => boolean): boolean {
 }
 
 // RFC 5280 4.1.2.2: positive and at most 20 bytes. Bit 6 set keeps the first byte from being zero.
-function serialNumber(random: Random): Uint8Array {
+export function serialNumber(random: Random): Uint8Array {
   const serial = Uint8Array.from(random.bytes(16));
   serial[0] = ((serial[0] ?? 0) & 0x7f) | 0x40;
   return serial;

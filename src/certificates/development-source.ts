@@ -12,6 +12,7 @@ import {
   authorityIsUsable,
   createDevelopmentAuthority,
   createDevelopmentKey,
+  type DevelopmentAuthority,
   issueLeaf,
   leafIsCurrent,
 } from './development-authority.ts';
@@ -43,7 +44,7 @@ export class DevelopmentSource implements CertificateSource {
   }
 
   async load(): Promise<readonly [CertificateBundle]> {
-    const files = await this.#withCurrentLeaf(await this.#openAuthority());
+    const files = await this.#withCurrentLeaf(await this.#openFiles());
     const leaf = new X509Certificate(files.leafPem);
     return [
       {
@@ -59,7 +60,12 @@ export class DevelopmentSource implements CertificateSource {
     ];
   }
 
-  async #openAuthority(): Promise<DevelopmentFiles> {
+  /** The authority alone, made when there is none: it also signs for clients, whatever the server itself shows. */
+  async openAuthority(): Promise<DevelopmentAuthority> {
+    return (await this.#openFiles()).authority;
+  }
+
+  async #openFiles(): Promise<DevelopmentFiles> {
     const { clock, log } = this.#parts;
     for (let turn = 0; turn < turns; turn += 1) {
       const found = await this.#store.readDevelopment(clock.now());

@@ -1,8 +1,23 @@
-// Writes X.509 v3 certificates (RFC 5280 4.1) with ECDSA on P-256: ASN.1 by node-forge, signatures by
-// node:crypto, for node-forge knows no elliptic curves. Leaves out every extension but the six that are here.
+// Writes X.509 v3 certificates (RFC 5280 4.1) with ECDSA on P-256: ASN.1 by der-writer.ts, signatures
+// by node:crypto, for node-forge knows no elliptic curves. Leaves out every extension but the six that are here.
 import { createHash, createPublicKey, sign, type KeyObject } from 'node:crypto';
-import forge from 'node-forge';
 import type { CertificateName } from './certificate-name.ts';
+import {
+  type Asn1,
+  bitString,
+  boolean,
+  context,
+  contextConstructed,
+  der,
+  encoded,
+  integer,
+  octets,
+  oid,
+  sequence,
+  set,
+  time,
+  utf8,
+} from './der-writer.ts';
 
 export interface CertificateContent {
   /** Positive, 1-20 bytes, big-endian, without a leading zero. */
@@ -16,12 +31,9 @@ export interface CertificateContent {
   readonly key: KeyObject;
   readonly role:
     | { readonly authority: true }
-    | { readonly authority: false; readonly names: readonly CertificateName[] };
+    | { readonly authority: false; readonly names: readonly CertificateName[] }
+    | { /** For a TLS client, whom the URI names. */ readonly authority: false; readonly clientUri: string };
 }
-
-const { asn1 } = forge;
-type Asn1 = forge.asn1.Asn1;
-const { Class, Type } = asn1;
 
 const oids = {
   commonName: '2.5.4.3',
@@ -33,20 +45,21 @@ const oids = {
   authorityKeyIdentifier: '2.5.29.35',
   extendedKeyUsage: '2.5.29.37',
   serverAuth: '1.3.6.1.5.5.7.3.1',
+  clientAuth: '1.3.6.1.5.5.7.3.2',
 } as const;
 
 /** Signs with `issuerKey`, a private key on P-256; returns PEM with one final line feed. */
 export function writeCertificate(content: CertificateContent, issuerKey: KeyObject): string {
   const algorithm = sequence(oid(oids.ecdsaWithSha256));
   const toBeSigned = sequence(
-    asn1.create(Class.CONTEXT_SPECIFIC, 0, true, [integer(Uint8Array.of(2))]), // v3
+    contextConstructed(0, integer(Uint8Array.of(2))), // v3
     integer(content.serial),
     algorithm,
     commonName(content.issuer),
     sequence(time(content.notBefore), time(content.notAfter)),
     commonName(content.subject),
-    asn1.fromDer(binary(publicKeyOf(content.key))),
-    asn1.create(Class.CONTEXT_SPECIFIC, 3, true, [sequence(...extensions(content, issuerKey))]),
+    encoded(publicKeyOf(content.key)),
+    contextConstructed(3, sequence(...extensions(content, issuerKey))),
   );
   const signature = sign('sha256', der(toBeSigned), issuerKey);
   const certificate = sequence(toBeSigned, algorithm, bitString(signature, 0));
@@ -70,11 +83,15 @@ function extensions({ key, role }: CertificateContent, issuerKey: KeyObject): As
       ...keyIdentifiers,
     ];
   }
+  const [purpose, names] =
+    'clientUri' in role
+      ? [oids.clientAuth, [context(6, Buffer.from(role.clientUri, 'latin1'))]] // uniformResourceIdentifier
+      : [oids.serverAuth, role.names.map(generalName)];
   return [
     extension(oids.basicConstraints, true, sequence()),
     extension(oids.keyUsage, true, bitString(Uint8Array.of(0b1000_0000), 7)), // digitalSignature
-    extension(oids.extendedKeyUsage, false, sequence(oid(oids.serverAuth))),
-    extension(oids.subjectAltName, false, sequence(...role.names.map(generalName))),
+    extension(oids.extendedKeyUsage, false, sequence(oid(purpose))),
+    extension(oids.subjectAltName, false, sequence(...names)),
     ...keyIdentifiers,
   ];
 }
@@ -95,56 +112,10 @@ function publicKeyOf(key: KeyObject): Buffer {
   return publicKey.export({ type: 'spki', format: 'der' });
 }
 
-// RFC 5280 4.1.2.5: UTCTime until 2049, GeneralizedTime from 2050 on
-function time(milliseconds: number): Asn1 {
-  const date = new Date(milliseconds);
-  return date.getUTCFullYear() < 2050
-    ? asn1.create(Class.UNIVERSAL, Type.UTCTIME, false, asn1.dateToUtcTime(date))
-    : asn1.create(Class.UNIVERSAL, Type.GENERALIZEDTIME, false, asn1.dateToGeneralizedTime(date));
-}
-
 function commonName(text: string): Asn1 {
-  const value = asn1.create(Class.UNIVERSAL, Type.UTF8, false, binary(Buffer.from(text, 'utf8')));
-  return sequence(asn1.create(Class.UNIVERSAL, Type.SET, true, [sequence(oid(oids.commonName), value)]));
+  return sequence(set(sequence(oid(oids.commonName), utf8(text))));
 }
 
 function extension(id: string, critical: boolean, value: Asn1): Asn1 {
   return sequence(oid(id), ...(critical ? [boolean(true)] : []), octets(der(value)));
-}
-
-function sequence(...parts: Asn1[]): Asn1 {
-  return asn1.create(Class.UNIVERSAL, Type.SEQUENCE, true, parts);
-}
-
-function oid(text: string): Asn1 {
-  return asn1.create(Class.UNIVERSAL, Type.OID, false, asn1.oidToDer(text).getBytes());
-}
-
-function integer(bytes: Uint8Array): Asn1 {
-  return asn1.create(Class.UNIVERSAL, Type.INTEGER, false, binary(bytes));
-}
-
-function boolean(value: boolean): Asn1 {
-  return asn1.create(Class.UNIVERSAL, Type.BOOLEAN, false, value ? '\xff' : '\x00');
-}
-
-function octets(bytes: Uint8Array): Asn1 {
-  return asn1.create(Class.UNIVERSAL, Type.OCTETSTRING, false, binary(bytes));
-}
-
-function bitString(bytes: Uint8Array, unusedBits: number): Asn1 {
-  return asn1.create(Class.UNIVERSAL, Type.BITSTRING, false, String.fromCharCode(unusedBits) + binary(bytes));
-}
-
-function context(tag: number, bytes: Uint8Array): Asn1 {
-  return asn1.create(Class.CONTEXT_SPECIFIC, tag, false, binary(bytes));
-}
-
-function der(value: Asn1): Buffer {
-  return Buffer.from(asn1.toDer(value).getBytes(), 'latin1');
-}
-
-/** node-forge keeps bytes in strings, one per character. */
-function binary(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
 }

@@ -45,6 +45,13 @@ describe('a written certificate', () => {
     expect(certificate.subject).toBe('CN=Küche');
   });
 
+  it('names a client by URI, for TLS clients only', () => {
+    const certificate = write({ role: { authority: false, clientUri: 'penstock:key:7h2kq9d4' } });
+    expect(certificate.subjectAltName).toBe('URI:penstock:key:7h2kq9d4');
+    expect(certificate.keyUsage).toEqual(['1.3.6.1.5.5.7.3.2']);
+    expect(certificate.ca).toBe(false);
+  });
+
   it('is PEM in lines of 64, whatever its length', () => {
     for (let length = 1; length < 60; length += 1) {
       const pem = writeCertificate({ ...content, subject: 'x'.repeat(length) }, key);
