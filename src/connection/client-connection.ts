@@ -18,13 +18,16 @@ export interface ClientConnectionOptions {
   readonly version: HandshakeVersion;
   readonly app: string;
   readonly tcUrl: string;
-  /** Publishing name, query and all: usually the stream key. */
-  readonly name: string;
+  /** Publishing name, query and all: usually the stream key. Without one it connects, and no more. */
+  readonly name?: string | undefined;
   /** Bytes of payload per chunk, announced before `connect`. */
   readonly chunkSize: number;
   /** More properties of `connect`, such as what of Enhanced RTMP the client can do. */
   readonly properties?: readonly (readonly [string, AmfValue])[];
 }
+
+/** How far it has come. */
+export type ClientStage = 'handshaking' | 'connecting' | 'connected' | 'published';
 
 export type ClientEvent =
   | { readonly type: 'published' }
@@ -43,6 +46,7 @@ export class ClientConnection {
   #handshake: ClientHandshake | undefined;
   #events: ClientEvent[] = [];
   #streamId = 0;
+  #stage: ClientStage = 'handshaking';
 
   constructor(options: ClientConnectionOptions) {
     this.#options = options;
@@ -52,6 +56,10 @@ export class ClientConnection {
       version: options.version,
     });
     this.#output.raw(this.#handshake.takeOutput());
+  }
+
+  get stage(): ClientStage {
+    return this.#stage;
   }
 
   /** @throws ProtocolError when the server breaks the protocol. */
@@ -91,7 +99,7 @@ export class ClientConnection {
 
   /** Ends the publication as encoders do. WIRE 4. */
   unpublish(): void {
-    this.#output.command(0, 'FCUnpublish', 6, null, this.#options.name);
+    this.#output.command(0, 'FCUnpublish', 6, null, this.#options.name ?? '');
     this.#output.command(0, 'deleteStream', 7, null, this.#streamId);
   }
 
@@ -108,6 +116,7 @@ export class ClientConnection {
   }
 
   #connect(): void {
+    this.#stage = 'connecting';
     const { app, tcUrl, chunkSize, properties: more = [] } = this.#options;
     this.#output.setChunkSize(chunkSize);
     const properties = new AmfObject([
@@ -132,11 +141,14 @@ export class ClientConnection {
     if (name === '_result' && transactionId === transactions.connect) this.#createStream();
     else if (name === '_result' && transactionId === transactions.createStream)
       this.#publish(Number(args[0]));
+    else if (name === '_error' && isOptional(transactionId)) return;
     else if (name === '_error' || name === 'onStatus') this.#receiveStatus(args[0] ?? commandObject);
   }
 
   #createStream(): void {
+    this.#stage = 'connected';
     const { name } = this.#options;
+    if (name === undefined) return;
     this.#output.command(0, 'releaseStream', transactions.releaseStream, null, name);
     this.#output.command(0, 'FCPublish', transactions.FCPublish, null, name);
     this.#output.command(0, 'createStream', transactions.createStream, null);
@@ -144,7 +156,8 @@ export class ClientConnection {
 
   #publish(streamId: number): void {
     this.#streamId = streamId;
-    this.#output.command(streamId, 'publish', transactions.publish, null, this.#options.name, 'live');
+    const { name = '' } = this.#options;
+    this.#output.command(streamId, 'publish', transactions.publish, null, name, 'live');
   }
 
   #receiveStatus(information: unknown): void {
@@ -154,7 +167,15 @@ export class ClientConnection {
       return typeof value === 'string' ? value : '';
     };
     const code = text('code');
-    if (code === 'NetStream.Publish.Start') this.#events.push({ type: 'published' });
-    else this.#events.push({ type: 'status', level: text('level'), code, description: text('description') });
+    if (code === 'NetStream.Publish.Start') {
+      this.#stage = 'published';
+      this.#events.push({ type: 'published' });
+    } else
+      this.#events.push({ type: 'status', level: text('level'), code, description: text('description') });
   }
+}
+
+/** practice: servers that do not know these two commands say so, and encoders go on. */
+function isOptional(transactionId: number): boolean {
+  return transactionId === transactions.releaseStream || transactionId === transactions.FCPublish;
 }

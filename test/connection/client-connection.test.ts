@@ -12,14 +12,14 @@ import { toHex } from '../support/vectors.ts';
 const name = 'camera-1?key=psk_7h2kq9d4_x';
 
 /** A client against a server that is written down here: the handshake is over, and all it says is read. */
-function connected() {
+function connected(options: { readonly name?: string | undefined } = { name }) {
   const client = new ClientConnection({
     random: seededRandom('client'),
     time: 0,
     version: 3,
     app: 'live',
     tcUrl: 'rtmps://h/live',
-    name,
+    ...options,
     chunkSize: 4096,
   });
   const said: string[] = [];
@@ -70,6 +70,31 @@ describe('a client', () => {
     client.sendTag(9, 2 ** 32 + 5, Uint8Array.of(0x17));
     client.unpublish();
     expect(listen()).toEqual(['9 on 7: 17', `FCUnpublish(${name}) #6 on 0`, 'deleteStream(7) #7 on 0']);
+  });
+
+  it('tells how far it has come, and without a name stops at connect', () => {
+    const { client, output, listen, tell } = connected({});
+    expect([client.stage, listen()]).toEqual(['connecting', ['connect() #1 on 0']]);
+    output.command(0, '_result', 1, null, new AmfObject([]));
+    tell();
+    expect([client.stage, listen()]).toEqual(['connected', []]);
+  });
+
+  it('goes on where a server does not know the commands that only some servers want', () => {
+    const { client, output, tell } = connected();
+    output.command(0, '_result', 1, null, new AmfObject([]));
+    const unknown = new AmfObject([
+      ['level', 'error'],
+      ['code', 'NetConnection.Call.Failed'],
+    ]);
+    output.command(0, '_error', 2, null, unknown);
+    output.command(0, '_error', 3, null, unknown);
+    output.command(0, '_result', 4, null, 1);
+    tell();
+    expect([client.stage, client.nextEvent()]).toEqual(['connected', undefined]);
+    output.status(1, 'NetStream.Publish.Start', 'Publishing.');
+    tell();
+    expect(client.stage).toBe('published');
   });
 
   it('reports what it is refused with, wherever the information object stands', () => {
