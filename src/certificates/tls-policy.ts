@@ -5,6 +5,13 @@ import type { SecureContext, SecureContextOptions, TlsOptions } from 'node:tls';
 import type { CertificateBundle, CertificatePair } from './certificate-source.ts';
 
 export interface TlsPolicy {
+  /**
+   * Whether clients are asked for a certificate. `required`: who shows none that `clientAuthority` signed does not
+   * get through the handshake. `optional`: anybody does; whoever lets a certificate open something must look at it.
+   */
+  readonly clientAuth?: 'none' | 'optional' | 'required';
+  /** PEM; the keeper's contexts must have it too, for they replace the server's own. */
+  readonly clientAuthority?: string | undefined;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
   /** 48 random bytes, new with every start, so that no ticket outlives the process. */
   readonly ticketKeys: Uint8Array;
@@ -45,12 +52,19 @@ export function tlsServerOptions(policy: TlsPolicy, certificates: CertificateCho
   return {
     ...tlsSuites,
     minVersion: policy.minVersion,
+    ...clientAuthentication(policy),
     sessionTimeout,
     ticketKeys: Buffer.from(policy.ticketKeys),
     ...keyMaterial(certificates.bundleFor(undefined)),
     SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
     ALPNCallback: ({ protocols }) => chooseApplicationProtocol(protocols),
   };
+}
+
+/** RFC 8446 4.3.2: the request for a certificate names the authority, so that browsers offer no other one. */
+function clientAuthentication({ clientAuth = 'none', clientAuthority }: TlsPolicy): TlsOptions {
+  if (clientAuth === 'none' || clientAuthority === undefined) return {};
+  return { requestCert: true, rejectUnauthorized: clientAuth === 'required', ca: clientAuthority };
 }
 
 /** Certificate and key, or both pairs, in the form that Node's TLS takes. */

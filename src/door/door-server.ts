@@ -23,7 +23,7 @@ import { sniff } from '../transport/sniff-rule.ts';
 import { SocketTransport } from '../transport/socket-transport.ts';
 import { staticReadsWork } from '../transport/static-reads.ts';
 import { transportLimits } from '../transport/transport-limits.ts';
-import { tlsFactsOf, TlsTerminator } from './tls-terminator.ts';
+import { certificateOf, tlsFactsOf, TlsTerminator } from './tls-terminator.ts';
 import type { RtmpDoor, Transport } from '../transport/transport.ts';
 import { acceptsTunnels, refuseInWords, TunnelServer, type TunnelVisitor } from './tunnel-server.ts';
 
@@ -181,6 +181,7 @@ export class DoorServer implements Component {
       door,
       peer: visitor.peer,
       tls: door === 'rtmps' ? tlsFactsOf(socket) : undefined,
+      certificate: door === 'rtmps' ? certificateOf(socket) : undefined,
       acceptedAt: visitor.acceptedAt,
       refusal: visitor.accept.has(door) ? undefined : this.#wrongDoor(door),
       clock,
@@ -199,7 +200,10 @@ export class DoorServer implements Component {
       const tunnel = /^POST \/(?:fcs|open|send|idle|close)\//.test(first.toString('latin1', 0, 16));
       return this.#answerStrayHttp(socket, tunnel ? (tls ? 'rtmpts' : 'rtmpt') : door);
     }
-    this.#httpVisitors.set(socket, { ...visitor, tls: tls ? tlsFactsOf(socket) : undefined });
+    const secured = tls
+      ? { tls: tlsFactsOf(socket), certificate: certificateOf(socket) }
+      : { tls: undefined };
+    this.#httpVisitors.set(socket, { ...visitor, ...secured });
     socket.unshift(first);
     (tls ? this.#https : this.#clearHttp).emit('connection', socket);
   }

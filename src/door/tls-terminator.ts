@@ -104,6 +104,11 @@ export function tlsFactsOf(socket: Socket): TlsFacts {
   return { version: secured.getProtocol() ?? 'unknown', cipher: secured.getCipher().standardName };
 }
 
+/** DER of the certificate that the client has shown, if it was asked for one and has one. */
+export function certificateOf(socket: Socket): Uint8Array | undefined {
+  return (socket as TLSSocket).getPeerX509Certificate()?.raw;
+}
+
 /** Both ends: one remote port may be connected to several listeners at once. */
 function visitorKey(socket: Socket): string {
   const { remoteAddress, remotePort, localAddress, localPort } = socket;

@@ -32,6 +32,8 @@ export interface TunnelServerOptions {
 export interface TunnelVisitor {
   readonly peer: Peer;
   readonly tls: TlsFacts | undefined;
+  /** DER, if the client has shown one. */
+  readonly certificate?: Uint8Array | undefined;
   /** Doors that its listener accepts; the same set for all connections of a listener. */
   readonly accept: ReadonlySet<string>;
   readonly entry: Entry;
@@ -109,14 +111,15 @@ export class TunnelServer {
     }
   }
 
-  /** A tunnel belongs to the address and to the listener that it was opened by. RTMPE 4.3 */
-  #find(id: string, { peer, tls, accept }: TunnelVisitor): Tunnel | undefined {
+  /** A tunnel belongs to the address, the listener and the client certificate that it was opened by. RTMPE 4.3 */
+  #find(id: string, { peer, tls, accept, certificate }: TunnelVisitor): Tunnel | undefined {
     const tunnel = this.#tunnels.get(id);
     const owner = tunnel?.visitor;
     const same =
       owner?.peer.address === peer.address &&
       (owner.tls === undefined) === (tls === undefined) &&
-      owner.accept === accept;
+      owner.accept === accept &&
+      sameBytes(owner.certificate, certificate);
     return same ? tunnel : undefined;
   }
 
@@ -133,6 +136,7 @@ export class TunnelServer {
       const transport = new TunnelTransport({
         peer: visitor.peer,
         tls: visitor.tls,
+        certificate: visitor.certificate,
         handshakeTimeout: limits.handshakeTimeout,
         refusalOf: (door) => (visitor.accept.has(door) ? undefined : wrongDoor(door)),
         clock,
@@ -211,6 +215,11 @@ export class TunnelServer {
     const { code, message: reason } = error;
     this.#options.log.info('tunnel.ended', { peer: peer.address, code, reason });
   }
+}
+
+function sameBytes(one: Uint8Array | undefined, other: Uint8Array | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return Buffer.compare(one, other) === 0;
 }
 
 /** librtmp wants this spelling, a length and nothing chunked; every byte more fills buffers it never reads. RTMPE 4.2 */

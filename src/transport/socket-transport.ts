@@ -17,6 +17,7 @@ export interface SocketTransportOptions {
   readonly peer: Peer;
   /** What TLS agreed on; undefined outside it. */
   readonly tls: TlsFacts | undefined;
+  readonly certificate?: Uint8Array | undefined;
   readonly acceptedAt: number;
   readonly refusal: string | undefined;
   readonly clock: Clock;
@@ -31,6 +32,7 @@ export class SocketTransport implements Transport {
   readonly peer: Peer;
   readonly tls: boolean;
   readonly tlsFacts: TlsFacts | undefined;
+  readonly certificate: Uint8Array | undefined;
   readonly acceptedAt: number;
   readonly refusal?: string;
   readonly #options: SocketTransportOptions;
@@ -49,6 +51,7 @@ export class SocketTransport implements Transport {
     this.peer = options.peer;
     this.tls = options.tls !== undefined;
     this.tlsFacts = options.tls;
+    this.certificate = options.certificate;
     this.acceptedAt = options.acceptedAt;
     if (options.refusal !== undefined) this.refusal = options.refusal;
   }

@@ -25,6 +25,8 @@ export interface Transport {
   readonly tls: boolean;
   /** What TLS agreed on; undefined outside it. */
   readonly tlsFacts: TlsFacts | undefined;
+  /** DER of the certificate that the client has shown and holds the key of. What it is worth, the key gate says. */
+  readonly certificate?: Uint8Array | undefined;
   /** Monotonic milliseconds at which the connection was accepted: deadlines run from here, TLS included. */
   readonly acceptedAt: number;
   /** Why this listener takes no stream through this door, in words that name a better one. */

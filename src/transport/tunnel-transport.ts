@@ -34,6 +34,7 @@ export interface TunnelTransportOptions {
   readonly peer: Peer;
   /** What TLS agreed on with the connection that opened the tunnel; undefined outside it. */
   readonly tls: TlsFacts | undefined;
+  readonly certificate?: Uint8Array | undefined;
   /** Milliseconds from now in which the first tunnelled byte has to come. */
   readonly handshakeTimeout: number;
   readonly refusalOf: (door: RtmpDoor) => string | undefined;
@@ -56,6 +57,7 @@ export class TunnelTransport implements Transport {
   readonly peer: Peer;
   readonly tls: boolean;
   readonly tlsFacts: TlsFacts | undefined;
+  readonly certificate: Uint8Array | undefined;
   readonly acceptedAt: number;
   readonly #options: TunnelTransportOptions;
   readonly #session = new TunnelSession<Exchange>();
@@ -79,6 +81,7 @@ export class TunnelTransport implements Transport {
     this.peer = options.peer;
     this.tls = options.tls !== undefined;
     this.tlsFacts = options.tls;
+    this.certificate = options.certificate;
     this.acceptedAt = this.#lastRequest = options.clock.monotonic();
   }
 
