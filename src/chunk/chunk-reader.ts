@@ -38,6 +38,13 @@ export class ChunkReader {
     this.#onMessage = onMessage;
   }
 
+  /** Bytes of the buffers in which unfinished messages are put together. */
+  get heldBytes(): number {
+    let held = 0;
+    for (const stream of this.#streams.values()) held += stream.heldBytes;
+    return held;
+  }
+
   /**
    * Takes the next bytes and hands out each message they complete, synchronously.
    * Returns how many bytes were consumed: all of them, unless halt() was called; who halted reads on with the

@@ -45,6 +45,11 @@ export class IncomingChunkStream {
   received = 0;
   #assembly: Uint8Array = noBytes;
 
+  /** Bytes of the assembly buffer, full or not. */
+  get heldBytes(): number {
+    return this.#assembly.length;
+  }
+
   /**
    * Reads a message header and its extended timestamp: a message begins. Returns where the payload begins, or
    * `cut`, which leaves everything as it was.
