@@ -6,7 +6,7 @@ import { basename } from 'node:path';
 import { ApplianceError, ResourceError, SetupError } from '../errors.ts';
 import { argumentInvalid } from '../ops/arguments.ts';
 import { parseStreamName, type RecordingId } from '../ops/names.ts';
-import { formatDuration, parseDuration, parseInstant } from '../ops/quantities.ts';
+import { formatDuration, formatSize, parseDuration, parseInstant } from '../ops/quantities.ts';
 import type { Report } from '../ops/report.ts';
 import { formatFields, formatTable } from '../ops/table.ts';
 import type { Archive } from './archive.ts';
@@ -51,7 +51,7 @@ export async function listRecordings(
     entry.state,
     shownTime(entry.startedAt),
     entry.durationMs === undefined ? '' : formatDuration(entry.durationMs),
-    entry.bytes === undefined ? '' : shownSize(entry.bytes),
+    entry.bytes === undefined ? '' : formatSize(entry.bytes),
   ]);
   return {
     json: entries.map((entry) => recordingJson(entry, archive.pathOf(entry))),
@@ -73,7 +73,7 @@ export async function showRecording(archive: Archive, id: string): Promise<Repor
       ['state', entry.state],
       ['started', shownTime(entry.startedAt)],
       ['duration', entry.durationMs === undefined ? undefined : formatDuration(entry.durationMs)],
-      ['size', entry.bytes === undefined ? undefined : `${shownSize(entry.bytes)} (${entry.bytes} bytes)`],
+      ['size', entry.bytes === undefined ? undefined : `${formatSize(entry.bytes)} (${entry.bytes} bytes)`],
       ['sha256', entry.sha256],
       ['key', entry.keyId],
       ['file', archive.pathOf(entry)],
@@ -98,7 +98,7 @@ export async function getRecording(archive: Archive, options: GetRecordingOption
   }
   const bytes = await copyToFile(archive, entry.id, output);
   const unfinished = entry.state === 'recording' ? ', still being recorded' : '';
-  return { json: { id: entry.id, output, bytes }, text: `${output}: ${shownSize(bytes)}${unfinished}` };
+  return { json: { id: entry.id, output, bytes }, text: `${output}: ${formatSize(bytes)}${unfinished}` };
 }
 
 /** Throws SetupError NOT_FOUND, or ARGUMENT_INVALID while it is being recorded. */
@@ -172,10 +172,4 @@ async function copyToFile(archive: Archive, id: RecordingId, output: string): Pr
 
 function shownTime(milliseconds: number): string {
   return `${new Date(milliseconds).toISOString().slice(0, 19).replace('T', ' ')}Z`;
-}
-
-function shownSize(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
-  return `${(bytes / 1024 ** power).toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
 }

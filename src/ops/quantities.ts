@@ -71,6 +71,13 @@ export function formatDuration(milliseconds: number): string {
   return parts.join(' ') || '0s';
 }
 
+/** Bytes → `12 B`, `1.5 GiB`; one decimal from KiB on. */
+export function formatSize(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  const power = Math.min(4, Math.floor(Math.log2(bytes) / 10));
+  return `${(bytes / 1024 ** power).toFixed(1)} ${['B', 'KiB', 'MiB', 'GiB', 'TiB'][power]}`;
+}
+
 /** Bits per second → `12 Mbit/s`, `800 kbit/s`; at most one decimal. */
 export function formatBitrate(bitsPerSecond: number): string {
   for (const [unit, factor] of [

@@ -5,4 +5,6 @@ export interface Report {
   readonly json: unknown;
   /** For people, without a final line feed; empty prints nothing. */
   readonly text: string;
+  /** The verb did its work, and what it found is bad: exit code 1. */
+  readonly failed?: boolean;
 }

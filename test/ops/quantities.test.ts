@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { assert as assertProperty, integer, property } from 'fast-check';
 import {
   formatBitrate,
+  formatSize,
   formatDuration,
   formatInstant,
   parseBitrate,
@@ -143,4 +144,14 @@ describe('formatBitrate', () => {
     [800_000, '800 kbit/s'],
     [12, '12 bit/s'],
   ])('%d', (bits, text) => expect(formatBitrate(bits)).toBe(text));
+});
+
+describe('formatSize', () => {
+  it.each([
+    [0, '0 B'],
+    [1023, '1023 B'],
+    [1024, '1.0 KiB'],
+    [1.5 * 2 ** 30, '1.5 GiB'],
+    [2 ** 50, '1024.0 TiB'],
+  ])('%d', (bytes, text) => expect(formatSize(bytes)).toBe(text));
 });
