@@ -11,10 +11,13 @@ import { GuessLimiter } from './guess-limiter.ts';
 import {
   judge,
   type AccessRequest,
+  type CertificateFinding,
+  type CertificateRegister,
   type Credential,
   type KeyUse,
   type StreamKey,
   type Verdict,
+  withoutSecret,
 } from './key-rule.ts';
 import { keyTopic, openKeyStore, type KeyStore } from './key-store.ts';
 import { keysLimits } from './keys-limits.ts';
@@ -26,8 +29,11 @@ export type { AccessRequest } from './key-rule.ts';
 /** `rotated`: the key has a newer secret, and the grace of the old one is over. */
 export type WithdrawalReason = 'revoked' | 'disabled' | 'expired' | 'rotated';
 
-/** `upTo`: sessions whose verdict had this generation or an older one; Infinity means all of the key. */
-type WithdrawalListener = (keyId: KeyId, why: WithdrawalReason, upTo: number) => void;
+/**
+ * `upTo`: sessions whose verdict had this generation or an older one; Infinity means all of the key. With a
+ * `certificate` (serial number) only those that showed it.
+ */
+type WithdrawalListener = (keyId: KeyId, why: WithdrawalReason, upTo: number, certificate?: string) => void;
 
 export interface KeyGate {
   /**
@@ -52,6 +58,8 @@ export interface KeyGateOptions {
   readonly clock: Clock;
   readonly log: Log;
   readonly audit: Pick<AuditLog, 'note'>;
+  /** Where clients are asked for certificates. */
+  readonly certificates?: CertificateRegister | undefined;
 }
 
 /**
@@ -83,6 +91,7 @@ class StoreKeyGate implements KeyGate {
   readonly #log: Log;
   readonly #limiter: GuessLimiter;
   readonly #audit: Pick<AuditLog, 'note'>;
+  readonly #certificates: CertificateRegister | undefined;
   readonly #listeners = new Set<WithdrawalListener>();
   /** Uses not written down yet, by key and generation. */
   readonly #uses = new Map<
@@ -103,13 +112,14 @@ class StoreKeyGate implements KeyGate {
   #reading: Promise<void> | undefined;
   #cancelFlush: CancelTimer | undefined;
 
-  constructor({ store, hasher, clock, log, audit }: KeyGateOptions) {
+  constructor({ store, hasher, clock, log, audit, certificates }: KeyGateOptions) {
     this.#store = store;
     this.#keyStore = openKeyStore(store);
     this.#hasher = hasher;
     this.#clock = clock;
     this.#log = log;
     this.#audit = audit;
+    this.#certificates = certificates;
     this.#limiter = new GuessLimiter(clock);
   }
 
@@ -120,6 +130,11 @@ class StoreKeyGate implements KeyGate {
         void this.#refreshOrSay();
       }),
       this.#clock.every(tickMs, () => this.#tick()),
+      this.#certificates?.onWithdrawn(({ keyId, serial, objection }) => {
+        if (keyId === undefined) return;
+        const why = objection === 'certificate-expired' ? 'expired' : 'revoked';
+        for (const listener of this.#listeners) listener(keyId, why, withoutSecret, serial);
+      }) ?? (() => undefined),
     );
     await this.#refresh();
   }
@@ -136,6 +151,10 @@ class StoreKeyGate implements KeyGate {
 
   async #decide(request: AccessRequest): Promise<Verdict> {
     const parsed = parseKey('psk', request.key ?? request.name);
+    const { certificate } = request;
+    if (parsed === 'not-a-key' && request.key === undefined && this.#certificates && certificate) {
+      return this.#decideByCertificate(await this.#certificates.identify(certificate), request);
+    }
     if (typeof parsed === 'string') return this.#refuseMalformed(parsed, request);
 
     await this.#store.changes.catchUp();
@@ -164,6 +183,27 @@ class StoreKeyGate implements KeyGate {
     }
     if (verdict.granted) this.#noteUse(verdict.keyId, verdict.generation, verdict.until, request);
     return verdict;
+  }
+
+  // TLS has proved who it is, so whoever has a certificate of ours is no guesser.
+  async #decideByCertificate(
+    { serial, keyId, objection }: CertificateFinding,
+    request: AccessRequest,
+  ): Promise<Verdict> {
+    await this.#store.changes.catchUp();
+    await this.#refresh();
+    const key = keyId === undefined ? undefined : this.#keys.get(keyId);
+    const certified = objection === undefined && key !== undefined;
+    const credential: Credential = certified
+      ? { outcome: 'certified', key }
+      : { outcome: objection ?? 'unknown-key' };
+    const verdict = judge(credential, request, this.#clock.now());
+    if (objection === 'certificate-unknown') {
+      this.#countFailure(request.address, keysLimits.malformedWeight);
+      return { ...this.#refuseLate(verdict, request.address), certificate: serial };
+    }
+    if (verdict.granted) this.#noteUse(verdict.keyId, verdict.generation, verdict.until, request);
+    return { ...verdict, ...(key && { keyId: key.id }), certificate: serial };
   }
 
   onWithdrawn(listener: WithdrawalListener): () => void {
@@ -219,13 +259,15 @@ class StoreKeyGate implements KeyGate {
   #note(verdict: Verdict, { address, door, encoder }: AccessRequest): void {
     const key = verdict.keyId === undefined ? undefined : this.#keys.get(verdict.keyId);
     const old = verdict.granted && key !== undefined && verdict.generation < key.generation;
+    const shown = verdict.certificate === undefined ? '' : `certificate ${verdict.certificate}, `;
     this.#audit.note({
       action: verdict.granted ? 'key.used' : 'key.refused',
       source: address,
       key: key?.id,
       stream: key?.stream,
       door,
-      detail: verdict.granted ? `${old ? 'the old secret, ' : ''}encoder ${encoder}` : verdict.reason,
+      detail:
+        shown + (verdict.granted ? `${old ? 'the old secret, ' : ''}encoder ${encoder}` : verdict.reason),
     });
   }
 

@@ -57,12 +57,28 @@ export interface AccessRequest {
   readonly name: Secret;
   /** From `?key=`, wherever the encoder put it. */
   readonly key?: Secret | undefined;
+  /** DER of the certificate that the client has shown in TLS, and holds the key of. */
+  readonly certificate?: Uint8Array | undefined;
   readonly address: string;
   /** Whether TLS carries the connection. */
   readonly tls: boolean;
   readonly door: string;
   readonly encoder: string;
 }
+
+/** Who knows client certificates; the gate knows keys. */
+export interface CertificateRegister {
+  /** Decides by what is committed when it is called. Throws ResourceError STORE_FAILED. */
+  identify(certificate: Uint8Array): Promise<CertificateFinding>;
+  /** Tells within 1 s that a certificate which was good no longer is. */
+  onWithdrawn(listener: (finding: CertificateFinding) => void): () => void;
+}
+
+/** What is told on the wire when a client certificate opens nothing, whatever the reason; see `refusalDescription`. */
+export const certificateRefusal =
+  'This client certificate was not accepted. Check that server address, application and stream name are exactly as ' +
+  'given to you; if they are, ask the operator, whose log names the reason (such as expired, revoked, or another ' +
+  'stream).';
 
 type RefusalReason =
   | 'not-a-key'
@@ -78,7 +94,19 @@ type RefusalReason =
   | 'wrong-stream'
   | 'address-not-allowed'
   | 'encryption-required'
-  | 'too-many-attempts';
+  | 'too-many-attempts'
+  | CertificateObjection;
+
+/** `unknown`: issued by somebody else, or not on our list. */
+export type CertificateObjection = `certificate-${'unknown' | 'expired' | 'revoked'}`;
+
+/** What a client certificate stands for, and why it opens nothing if so. */
+export interface CertificateFinding {
+  /** Serial number in hex: public. */
+  readonly serial: string;
+  readonly keyId?: KeyId;
+  readonly objection?: CertificateObjection;
+}
 
 export type Verdict =
   | {
@@ -95,6 +123,8 @@ export type Verdict =
       readonly maxBitrate?: number;
       /** Left out: any. */
       readonly codecs?: readonly string[];
+      /** Serial number of the client certificate that was shown in place of a secret. */
+      readonly certificate?: string;
     }
   | {
       readonly granted: false;
@@ -104,26 +134,33 @@ export type Verdict =
       readonly keyId?: KeyId;
       /** Milliseconds that the answer is to wait, for whoever is guessing. */
       readonly delay?: number;
+      readonly certificate?: string;
     };
 
 /** What became of the key that a request carries: how far it led. */
 export type Credential =
-  | { readonly outcome: 'not-a-key' | 'mistyped' | 'unknown-key' }
-  | { readonly outcome: 'wrong-secret' | 'matched' | 'matched-previous'; readonly key: StreamKey };
+  | { readonly outcome: 'not-a-key' | 'mistyped' | 'unknown-key' | CertificateObjection }
+  | {
+      readonly outcome: 'wrong-secret' | 'matched' | 'matched-previous' | 'certified';
+      readonly key: StreamKey;
+    };
+
+/** Generation of a session that was opened without a secret: no rotation ends it. */
+export const withoutSecret = Infinity;
 
 /** `now` in milliseconds since the epoch. */
 export function judge(credential: Credential, request: AccessRequest, now: number): Verdict {
   if (!('key' in credential)) return { granted: false, reason: credential.outcome };
   const { outcome, key } = credential;
   const old = outcome === 'matched-previous' ? key.previous : undefined;
-  const reason = outcome === 'wrong-secret' ? outcome : objection(key, old, request, now);
+  const reason = outcome === 'wrong-secret' ? outcome : objection(credential, old, request, now);
   if (reason !== undefined) return { granted: false, reason, keyId: key.id };
   const until = Math.min(key.expiresAt ?? Infinity, old?.until ?? Infinity);
   return {
     granted: true,
     keyId: key.id,
     stream: key.stream,
-    generation: old === undefined ? key.generation : key.generation - 1,
+    generation: generationOf(credential),
     ...(until < Infinity && { until }),
     ...(key.maxSession !== undefined && { maxSession: key.maxSession }),
     ...(key.maxBitrate !== undefined && { maxBitrate: key.maxBitrate }),
@@ -133,7 +170,7 @@ export function judge(credential: Credential, request: AccessRequest, now: numbe
 
 // The first of these that holds is the one in the log, so what an operator would look at first comes first.
 function objection(
-  key: StreamKey,
+  { key, outcome }: Extract<Credential, { key: StreamKey }>,
   old: PreviousSecret | undefined,
   request: AccessRequest,
   now: number,
@@ -143,16 +180,23 @@ function objection(
   if (key.notBefore !== undefined && now < key.notBefore) return 'not-yet-valid';
   if (key.expiresAt !== undefined && now >= key.expiresAt) return 'expired';
   if (key.role !== request.right) return 'role-missing';
-  if (!namesStream(key.stream, request)) return 'wrong-stream';
+  if (!namesStream(key.stream, request, outcome === 'certified')) return 'wrong-stream';
   if (!isAllowed(key.allow, request.address)) return 'address-not-allowed';
   if (key.require === 'tls' && !request.tls) return 'encryption-required';
   return undefined;
 }
 
-// The key as the name says which stream it is for, so only the application is compared; a key in the query
-// stands beside the name, so the whole stream is.
-function namesStream(stream: StreamName, { app, name, key }: AccessRequest): boolean {
-  return key === undefined ? stream.startsWith(`${app}/`) : stream === `${app}/${name.reveal()}`;
+function generationOf({ key, outcome }: Extract<Credential, { key: StreamKey }>): number {
+  if (outcome === 'certified') return withoutSecret;
+  return outcome === 'matched-previous' ? key.generation - 1 : key.generation;
+}
+
+// The key as the name says which stream it is for, so only the application is compared; a key in the query or a
+// certificate stands beside the name, so the whole stream is.
+function namesStream(stream: StreamName, { app, name, key }: AccessRequest, certified: boolean): boolean {
+  return key === undefined && !certified
+    ? stream.startsWith(`${app}/`)
+    : stream === `${app}/${name.reveal()}`;
 }
 
 function isAllowed(allow: readonly AddressBlock[], text: string): boolean {

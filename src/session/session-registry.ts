@@ -54,8 +54,8 @@ export class SessionRegistry implements Component {
         for (const session of this.#sessions) session.tick();
       }),
       clock.every(figuresInterval, () => this.#writeFigures()),
-      gate.onWithdrawn((keyId, why, upTo) => {
-        for (const session of this.#sessions) session.keyWithdrawn(keyId, why, upTo);
+      gate.onWithdrawn((keyId, why, upTo, certificate) => {
+        for (const session of this.#sessions) session.keyWithdrawn({ keyId, why, upTo, certificate });
       }),
       changes.on(kickTopic, (stream) => {
         for (const session of this.#sessions) {

@@ -9,13 +9,15 @@ import { audioCodecOf, videoCodecOf } from '../flv/codecs.ts';
 import { type Tag, TagType } from '../flv/tag.ts';
 import type { EndReason, Publication } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
-import { type KeyGate, refusalDescription, type WithdrawalReason } from '../keys/key-gate.ts';
+import { type KeyGate, refusalDescription } from '../keys/key-gate.ts';
+import { certificateRefusal } from '../keys/key-rule.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
 import { farewellFor } from './farewell.ts';
 import { KeyLimitsRule, requireCodec } from './key-limits-rule.ts';
+import { concerns, type Withdrawal, withdrawalRefusal } from './withdrawal.ts';
 
 export interface SessionLimits {
   /** Milliseconds from accept to the end of the RTMP handshake, TLS included. */
@@ -50,6 +52,8 @@ export interface Publishing {
   readonly keyId: KeyId;
   /** Which secret of the key opened it. */
   readonly generation: number;
+  /** Serial number of the client certificate that opened it in place of a secret. */
+  readonly certificate: string | undefined;
   /** What the key allows; undefined when it sets no limit. */
   readonly limits: KeyLimitsRule | undefined;
   /** Codecs that the key allows; undefined = any. */
@@ -83,8 +87,7 @@ export class Session {
   /** The publish request that waits for the gate and the recorder. */
   #asking: number | undefined;
   /** Keys that were withdrawn meanwhile: the gate may have looked at them just before. */
-  readonly #withdrawn: { readonly keyId: KeyId; readonly why: WithdrawalReason; readonly upTo: number }[] =
-    [];
+  readonly #withdrawn: Withdrawal[] = [];
   #holds = 0;
   #over = false;
   #reason: EndReason = 'publisher-lost';
@@ -135,22 +138,12 @@ export class Session {
     }
   }
 
-  /** A key no longer holds, or its secrets up to a generation, perhaps one of this session. */
-  keyWithdrawn(keyId: KeyId, why: WithdrawalReason, upTo = Infinity): void {
-    if (this.#asking !== undefined) this.#withdrawn.push({ keyId, why, upTo });
+  /** Something no longer holds, perhaps what this session was let in with. */
+  keyWithdrawn(withdrawal: Withdrawal): void {
+    if (this.#asking !== undefined) this.#withdrawn.push(withdrawal);
     for (const publishing of this.#publishings.values()) {
-      if (publishing.keyId === keyId && publishing.generation <= upTo) return this.#withdraw(why);
+      if (concerns(withdrawal, publishing)) return this.end(withdrawalRefusal(withdrawal), 'revoked');
     }
-  }
-
-  #withdraw(why: WithdrawalReason): void {
-    const words = {
-      revoked: 'was revoked',
-      disabled: 'was disabled',
-      expired: 'has expired',
-      rotated: 'has expired: it was replaced by a new one',
-    } as const;
-    this.end(new RefusedError('KEY_WITHDRAWN', `The stream key of this session ${words[why]}.`), 'revoked');
   }
 
   /** Ends the session for a reason that the peer is told, where it can be. Idempotent. */
@@ -252,10 +245,8 @@ export class Session {
     try {
       const publishing = await this.#openPublication(event);
       if (publishing === undefined) return;
-      const withdrawn = this.#withdrawn.find(
-        ({ keyId, upTo }) => keyId === publishing.keyId && publishing.generation <= upTo,
-      );
-      if (withdrawn !== undefined) this.#withdraw(withdrawn.why);
+      const withdrawn = this.#withdrawn.find((one) => concerns(one, publishing));
+      if (withdrawn !== undefined) this.end(withdrawalRefusal(withdrawn), 'revoked');
       if (this.#over) {
         await publishing.publication.end(this.#reason);
         return;
@@ -263,7 +254,8 @@ export class Session {
       this.#asking = undefined;
       this.#publishings.set(event.streamId, publishing);
       this.#deadline = undefined;
-      this.#log.info('publish.started', { stream: publishing.stream, key: publishing.keyId });
+      const { stream, keyId: key, certificate } = publishing;
+      this.#log.info('publish.started', { stream, key, certificate });
       this.#parts.onPublishing(this, publishing);
       this.#now = this.#parts.clock.monotonic();
       this.#connection.accept(event.request); // frames that came early are delivered in here
@@ -286,21 +278,24 @@ export class Session {
     const verdict = await gate.check({
       right: 'publish',
       ...event.address,
+      certificate: transport.certificate,
       address: transport.peer.address,
       tls: transport.tls,
       door: transport.door,
       encoder: this.#flashVer,
     });
     if (!verdict.granted) {
-      this.#log.warn('publish.refused', { reason: verdict.reason, key: verdict.keyId });
-      const error = new RefusedError('KEY_REFUSED', refusalDescription);
+      const { reason, keyId: key, certificate } = verdict;
+      this.#log.warn('publish.refused', { reason, key, certificate });
+      const words = certificate === undefined ? refusalDescription : certificateRefusal;
+      const error = new RefusedError('KEY_REFUSED', words);
       if (verdict.delay === undefined) throw error;
       this.#hold(); // for good: nothing more is read from a guesser
       this.#deadline = { at: clock.monotonic() + verdict.delay, error };
       return undefined;
     }
     if (this.#over) return undefined;
-    const { stream, keyId, generation, codecs } = verdict;
+    const { stream, keyId, generation, certificate, codecs } = verdict;
     const publication = await hub.publish(stream, {
       label: this.id,
       keyId,
@@ -324,6 +319,7 @@ export class Session {
       stream,
       keyId,
       generation,
+      certificate,
       limits: KeyLimitsRule.of(verdict, clock.monotonic()),
       codecs,
       since: clock.now(),

@@ -32,7 +32,7 @@ class Latch {
   }
 }
 
-type WithdrawalListener = (keyId: KeyId, why: WithdrawalReason, upTo: number) => void;
+type WithdrawalListener = (keyId: KeyId, why: WithdrawalReason, upTo: number, certificate?: string) => void;
 
 /** Grants what it was told to grant, and refuses the rest as unknown. */
 class FakeGate implements KeyGate {
@@ -59,8 +59,8 @@ class FakeGate implements KeyGate {
     return () => void this.listeners.delete(listener);
   }
 
-  withdraw(keyId: string, why: WithdrawalReason): void {
-    for (const listener of this.listeners) listener(keyId as KeyId, why, Number.POSITIVE_INFINITY);
+  withdraw(keyId: string, why: WithdrawalReason, certificate?: string): void {
+    for (const listener of this.listeners) listener(keyId as KeyId, why, Infinity, certificate);
   }
 
   turnsAway(): boolean {
@@ -204,7 +204,9 @@ export function openStage() {
       onUnpublished: (_, publishing) => void unpublished.push(publishing),
       onEnd: () => over.push(session),
     });
-    gate.onWithdrawn((keyId, why, upTo) => session.keyWithdrawn(keyId, why, upTo));
+    gate.onWithdrawn((keyId, why, upTo, certificate) =>
+      session.keyWithdrawn({ keyId, why, upTo, certificate }),
+    );
     session.start();
     const encoder = new StageEncoder(transport, name, options.app, options.version);
     return { transport, session, encoder };
