@@ -18,6 +18,7 @@ const aac = ['-c:a', 'aac', '-b:a', '96k'];
 
 const sampleKinds = {
   'h264 and aac': [...picture, ...tone, ...h264, ...aac],
+  'h264 and mp3': [...picture, ...tone, ...h264, '-c:a', 'libmp3lame', '-b:a', '96k'],
   'h264 alone': [...picture, ...h264],
   'aac alone': [...tone, ...aac],
   'mp3 alone': [...tone, '-c:a', 'libmp3lame', '-b:a', '96k'],
@@ -93,9 +94,13 @@ export async function probe(path: string): Promise<Probe> {
   return JSON.parse(await ffprobe(path, ['-count_frames', '-show_entries', entries])) as Probe;
 }
 
-/** The video packet that a player gets which jumps to a time (s). */
-export async function packetAt(path: string, seconds: number): Promise<{ pts_time: string; flags: string }> {
-  const interval = ['-read_intervals', `${seconds}%+#1`, '-select_streams', 'v'];
+/** The packet that a player gets which jumps to a time (s). */
+export async function packetAt(
+  path: string,
+  seconds: number,
+  track: 'video' | 'audio' = 'video',
+): Promise<{ pts_time: string; flags: string }> {
+  const interval = ['-read_intervals', `${seconds}%+#1`, '-select_streams', track.slice(0, 1)];
   const answer = await ffprobe(path, [...interval, '-show_entries', 'packet=pts_time,flags']);
   const { packets } = JSON.parse(answer) as { packets: { pts_time: string; flags: string }[] };
   return packets[0]!;
