@@ -14,7 +14,7 @@ import { prepareKeyExchange } from './handshake/key-exchange.ts';
 import { createStreamHub } from './hub/stream-hub.ts';
 import { type KeyGate, openKeyGate } from './keys/key-gate.ts';
 import { pepperLength, SecretHasher } from './keys/secret-hasher.ts';
-import { openTokenGate } from './keys/token-gate.ts';
+import { openTokenGate } from './tokens/token-gate.ts';
 import { parseAddressBlock } from './ops/address.ts';
 import type { Clock } from './ops/clock.ts';
 import type { Component } from './ops/component.ts';

@@ -76,14 +76,14 @@ export function addKeyCommands(): void {
     .option('--note <text>', 'a note for people')
     .action(async (options: { scope?: string[]; expires?: string; note?: string }) =>
       onGround(async (ground) =>
-        (await import('./keys/token-cli.ts')).createToken(options, tokenContext(ground)),
+        (await import('./tokens/token-cli.ts')).createToken(options, tokenContext(ground)),
       ),
     );
   reading(token.command('list').description('all tokens, without their secrets')).action(async () =>
-    onGround(async (ground) => (await import('./keys/token-cli.ts')).listTokens(tokenContext(ground))),
+    onGround(async (ground) => (await import('./tokens/token-cli.ts')).listTokens(tokenContext(ground))),
   );
   reading(token.command('revoke <id>').description('end a token for good')).action(async (id: string) =>
-    onGround(async (ground) => (await import('./keys/token-cli.ts')).revokeToken(id, tokenContext(ground))),
+    onGround(async (ground) => (await import('./tokens/token-cli.ts')).revokeToken(id, tokenContext(ground))),
   );
 
   const audit = program.command('audit').description('who did what with keys, tokens and recordings');

@@ -3,7 +3,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { MiddlewareHandler } from 'hono';
 import type { IncomingMessage } from 'node:http';
 import { bearerOf } from '../download/bearer.ts';
-import type { TokenGate } from '../keys/token-gate.ts';
+import type { TokenGate } from '../tokens/token-gate.ts';
 import type { Log } from '../ops/log.ts';
 import { answerProblem, type ApiProblem } from './failure.ts';
 

@@ -6,7 +6,7 @@ import { bodyLimit } from 'hono/body-limit';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import type { Archive } from '../archive/archive.ts';
 import type { KeyCliContext } from '../keys/key-cli.ts';
-import type { TokenGate } from '../keys/token-gate.ts';
+import type { TokenGate } from '../tokens/token-gate.ts';
 import type { Log } from '../ops/log.ts';
 import type { Access, ApiEnv } from './access.ts';
 import { consoleLimits } from './console-limits.ts';

@@ -4,7 +4,7 @@ import type { Context, Hono } from 'hono';
 import * as z from 'zod';
 import { SetupError } from '../errors.ts';
 import { createKey, listKeys, rotateKey, setKeyState, showKey, type KeyCliContext } from '../keys/key-cli.ts';
-import { createToken, listTokens, revokeToken, type TokenCliContext } from '../keys/token-cli.ts';
+import { createToken, listTokens, revokeToken, type TokenCliContext } from '../tokens/token-cli.ts';
 import type { Access, ApiEnv } from './access.ts';
 import { pageOf, readPageRequest } from './paging.ts';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { revokeToken } from '../../src/keys/token-cli.ts';
+import { revokeToken } from '../../src/tokens/token-cli.ts';
 import { serveApi } from '../support/api-server.ts';
 
 const routes: readonly (readonly [method: string, path: string, scope: string])[] = [

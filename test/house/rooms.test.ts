@@ -18,6 +18,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   flv: ['bytes', 'amf'],
   connection: ['bytes', 'handshake', 'chunk', 'amf', 'command', 'flv'],
   keys: ['bytes', 'ops', 'store'],
+  tokens: ['bytes', 'ops', 'store', 'keys'],
   hub: ['ops', 'flv'],
   archive: ['ops', 'flv', 'store'],
   recorder: ['ops', 'flv', 'hub', 'archive'],
@@ -27,8 +28,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   door: ['bytes', 'ops', 'tunnel', 'transport', 'certificates'],
   session: ['bytes', 'ops', 'store', 'transport', 'connection', 'command', 'flv', 'keys', 'hub', 'playback'],
   relay: ['bytes', 'ops', 'transport', 'connection', 'command', 'flv', 'hub'],
-  download: ['bytes', 'ops', 'keys', 'archive', 'hub'],
-  console: ['ops', 'keys', 'hub', 'archive', 'session', 'certificates', 'download'],
+  download: ['bytes', 'ops', 'tokens', 'keys', 'archive', 'hub'],
+  doctor: ['bytes', 'ops', 'connection', 'keys', 'certificates'],
+  console: ['ops', 'keys', 'tokens', 'hub', 'archive', 'session', 'certificates', 'download'],
 };
 
 /** The files of src/ itself: the roof may import every room, and no room imports the roof. */
@@ -43,17 +45,37 @@ const roof = [
   'cli-keys.ts',
   'cli-recordings.ts',
   'cli-certificates.ts',
+  'cli-doctor.ts',
 ];
 
 /** Who may use an outside module: a room (`door/`), one file, or files by their ending (`*-store.ts`). */
 const owners: Readonly<Record<string, readonly string[]>> = {
-  'node:net': ['door/', 'transport/', 'download/', 'console/', 'certificates/'],
-  'node:tls': ['door/', 'download/', 'console/', 'certificates/'],
-  'node:http': ['door/', 'download/', 'console/', 'certificates/'],
+  'node:net': ['door/', 'doctor/', 'transport/', 'download/', 'console/', 'certificates/'],
+  'node:tls': ['door/', 'doctor/', 'download/', 'console/', 'certificates/'],
+  'node:http': ['door/', 'doctor/', 'download/', 'console/', 'certificates/'],
   'node:https': ['door/', 'download/', 'console/', 'certificates/'],
-  'node:fs': ['archive/', 'certificates/', 'store/', 'config.ts', 'appliance.ts', 'cli-ground.ts'],
-  'node:crypto': ['handshake/', 'keys/', 'download/', 'certificates/', 'store/', 'archive/', 'ops/random.ts'],
-  'node:os': ['cli.ts'],
+  'node:fs': [
+    'archive/',
+    'doctor/',
+    'certificates/',
+    'store/',
+    'config.ts',
+    'appliance.ts',
+    'cli-ground.ts',
+    'cli-doctor.ts',
+  ],
+  'node:crypto': [
+    'handshake/',
+    'keys/',
+    'download/',
+    'certificates/',
+    'store/',
+    'archive/',
+    'doctor/',
+    'ops/random.ts',
+  ],
+  'node:dns': ['doctor/'],
+  'node:os': ['cli.ts', 'doctor/'],
   'node:sqlite': ['store/'],
   kysely: ['store/', 'archive/', 'keys/', '*-store.ts'],
   hono: ['console/'],

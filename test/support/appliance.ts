@@ -5,7 +5,7 @@ import { buildAppliance, openArchive, openGround, type Appliance, type Ground } 
 import { loadConfig, type Config } from '../../src/config.ts';
 import type { RecordingEntry } from '../../src/archive/catalogue-store.ts';
 import { createKey, type NewKeyArguments, rotateKey, setKeyState, showKey } from '../../src/keys/key-cli.ts';
-import { createToken } from '../../src/keys/token-cli.ts';
+import { createToken } from '../../src/tokens/token-cli.ts';
 import type { Report } from '../../src/ops/report.ts';
 import { systemClock } from '../../src/ops/clock.ts';
 import { openLog, silentLog } from '../../src/ops/log.ts';

@@ -1,6 +1,6 @@
 // The verbs of `penstock token`: shapes for scripts, sentences for people, the token shown once.
 import { describe, expect, it } from 'vitest';
-import { createToken, listTokens, revokeToken } from '../../src/keys/token-cli.ts';
+import { createToken, listTokens, revokeToken } from '../../src/tokens/token-cli.ts';
 import { openKeyRoom } from '../support/key-room.ts';
 
 type Created = { readonly id: string; readonly token: string };

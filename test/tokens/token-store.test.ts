@@ -1,6 +1,6 @@
 // API tokens at rest.
 import { describe, expect, it } from 'vitest';
-import { openTokenStore, type ApiToken } from '../../src/keys/token-store.ts';
+import { openTokenStore, type ApiToken } from '../../src/tokens/token-store.ts';
 import { openKeyRoom } from '../support/key-room.ts';
 
 const bare: ApiToken = {

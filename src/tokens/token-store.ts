@@ -2,7 +2,7 @@
 import type { Selectable } from 'kysely';
 import type { ApiTokenTable } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-import type { HashedSecret } from './secret-hasher.ts';
+import type { HashedSecret } from '../keys/secret-hasher.ts';
 
 export const scopes = [
   'keys:read',

@@ -2,9 +2,9 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/bytes/secret.ts';
 import { generateKey } from '../../src/keys/stream-key-format.ts';
-import { createToken, revokeToken } from '../../src/keys/token-cli.ts';
-import { openTokenGate } from '../../src/keys/token-gate.ts';
-import { openTokenStore, scopes, type Scope } from '../../src/keys/token-store.ts';
+import { createToken, revokeToken } from '../../src/tokens/token-cli.ts';
+import { openTokenGate } from '../../src/tokens/token-gate.ts';
+import { openTokenStore, scopes, type Scope } from '../../src/tokens/token-store.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { openKeyRoom } from '../support/key-room.ts';
 

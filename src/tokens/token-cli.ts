@@ -8,8 +8,8 @@ import { formatTable } from '../ops/table.ts';
 import { SetupError } from '../errors.ts';
 import type { AuditLog } from '../store/audit-log.ts';
 import type { Store } from '../store/store.ts';
-import type { SecretHasher } from './secret-hasher.ts';
-import { generateKey, isKeyId } from './stream-key-format.ts';
+import type { SecretHasher } from '../keys/secret-hasher.ts';
+import { generateKey, isKeyId } from '../keys/stream-key-format.ts';
 import { openTokenStore, scopes, type ApiToken, type Scope } from './token-store.ts';
 
 export interface TokenCliContext {

@@ -4,8 +4,8 @@ import type { Secret } from '../bytes/secret.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { AuditLog } from '../store/audit-log.ts';
 import type { Store } from '../store/store.ts';
-import type { SecretHasher } from './secret-hasher.ts';
-import { parseKey } from './stream-key-format.ts';
+import type { SecretHasher } from '../keys/secret-hasher.ts';
+import { parseKey } from '../keys/stream-key-format.ts';
 import { openTokenStore, type ApiToken, type Scope } from './token-store.ts';
 
 type TokenRefusal =
