@@ -100,7 +100,15 @@ export function reading(command: Command): Command {
   return command.option('--json', 'answer in JSON');
 }
 
+let bad = false;
+
+/** Whether a report said that something failed. */
+export function reportedFailure(): boolean {
+  return bad;
+}
+
 export function print(report: Report): void {
+  bad ||= report.failed === true;
   const json = jsonWanted(program) && report.json !== undefined;
   const text = json ? JSON.stringify(report.json, null, 2) : report.text;
   if (text !== '') process.stdout.write(`${text}\n`);

@@ -4,7 +4,16 @@
 import { hostname } from 'node:os';
 import { CommanderError, Option } from 'commander';
 import { addCertificateCommands } from './cli-certificates.ts';
-import { commandLine, configSource, keyContext, print, program, reading } from './cli-ground.ts';
+import { addDoctorCommand } from './cli-doctor.ts';
+import {
+  commandLine,
+  configSource,
+  keyContext,
+  print,
+  program,
+  reading,
+  reportedFailure,
+} from './cli-ground.ts';
 import { addKeyCommands } from './cli-keys.ts';
 import { addRecordingCommands, addStreamCommands } from './cli-recordings.ts';
 import { loadConfig } from './config.ts';
@@ -37,12 +46,13 @@ addKeyCommands();
 addStreamCommands();
 addRecordingCommands();
 addCertificateCommands();
+addDoctorCommand();
 process.exitCode = await run();
 
 async function run(): Promise<number> {
   try {
     await program.parseAsync();
-    return 0;
+    return reportedFailure() ? 1 : 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2; // it has spoken already
     return explain(error);
