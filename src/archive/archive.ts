@@ -4,25 +4,35 @@
 import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
-import { ApplianceError, ResourceError, SetupError } from '../errors.ts';
+import { ResourceError, SetupError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
-import { parseStreamName, type KeyId, type RecordingId, type StreamName } from '../ops/names.ts';
+import type { RecordingId, StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
 import type { Schema } from '../store/schema.ts';
 import { CatalogueStore, type RecordingEntry, type RecordingFilter } from './catalogue-store.ts';
+import { OpenRecording, type RecordingRequest } from './open-recording.ts';
 import {
   createRecordingFile,
-  fileExists,
   freeSpace,
-  listPartFiles,
+  listStreamFiles,
   openForReading,
   removeFile,
 } from './recording-file.ts';
-import { makeRecordingId, parseRecordingFileName, partSuffix, recordingPath } from './recording-name.ts';
-import { OpenRecording, type RecordingRequest } from './open-recording.ts';
-import { measureRecording, repairRecording, type RepairedRecording } from './recording-repair.ts';
+import {
+  eventOf,
+  makeRecordingId,
+  manifestSuffix,
+  parseRecordingFileName,
+  partSuffix,
+  recordingPath,
+  segmentId,
+  segmentOf,
+  signatureSuffix,
+} from './recording-name.ts';
 import { measureLive, readPieces } from './recording-scan.ts';
+import { Recovery, type RecoveredRecording } from './recovery.ts';
+import { SpaceWatch, type SpaceListener, type SpaceState } from './space-watch.ts';
 
 export interface ArchiveOptions {
   /** The recordings folder; made when the first recording needs it. */
@@ -46,45 +56,94 @@ export interface ReadableRecording {
 
 export class Archive {
   readonly folder: string;
-  readonly #catalogue: CatalogueStore;
+  readonly catalogue: CatalogueStore;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #log: Log;
   readonly #minFreeSpace: number;
+  readonly #space: SpaceWatch;
+  readonly #recovery: Recovery;
   /** What this process is writing. */
   readonly #open = new Map<RecordingId, OpenRecording>();
+  readonly #finishedListeners = new Set<(id: RecordingId) => void>();
+  readonly #stopping = new AbortController();
+  #recovering: Promise<unknown> = Promise.resolve();
 
   constructor({ folder, db, clock, random, log, minFreeSpace }: ArchiveOptions) {
     this.folder = folder;
-    this.#catalogue = new CatalogueStore(db);
+    this.catalogue = new CatalogueStore(db);
     this.#clock = clock;
     this.#random = random;
-    this.#log = log;
     this.#minFreeSpace = minFreeSpace;
+    this.#space = new SpaceWatch({ measure: () => freeSpace(folder), minFreeSpace, clock, log });
+    this.#recovery = new Recovery({
+      folder,
+      catalogue: this.catalogue,
+      log,
+      isOpen: (id) => this.#open.has(id),
+      finished: (id) => this.#tellFinished(id),
+    });
+  }
+
+  /** How full the volume is, as of a few seconds ago; `ample` where nobody watches. */
+  get spaceState(): SpaceState {
+    return this.#space.state;
+  }
+
+  /** Bytes free on the volume when it was last looked at; Infinity when that cannot be told. */
+  get freeBytes(): number {
+    return this.#space.freeBytes;
+  }
+
+  /** How many recordings this process is writing. */
+  get openCount(): number {
+    return this.#open.size;
+  }
+
+  /** Called when spaceState changes. Returns what ends it. */
+  onSpace(listener: SpaceListener): () => void {
+    return this.#space.onChange(listener);
+  }
+
+  /** Called when a recording is finished: sealed, or recovered. Returns what ends it. */
+  onFinished(listener: (id: RecordingId) => void): () => void {
+    this.#finishedListeners.add(listener);
+    return () => void this.#finishedListeners.delete(listener);
+  }
+
+  /** Looks at the volume every few seconds until stop(); for the process that serves. */
+  async watchSpace(): Promise<void> {
+    await this.#space.start();
+  }
+
+  /** Looks at the volume now. Never throws. */
+  async measureSpace(): Promise<SpaceState> {
+    return this.#space.check();
+  }
+
+  /** Ends what runs beside: the watch, and a recovery, which goes on at the next start. Idempotent. */
+  async stop(): Promise<void> {
+    this.#space.stop();
+    this.#stopping.abort();
+    await this.#recovering.catch(() => undefined);
   }
 
   /**
    * Opens a recording: the file is there when this resolves. `startedAt` in ms since the Unix epoch.
    * Throws ResourceError DISK_FULL, RECORDING_OPEN_FAILED or STORE_FAILED.
    */
-  async create({ stream, keyId, startedAt }: RecordingRequest): Promise<OpenRecording> {
-    const id = makeRecordingId((length) => this.#random.bytes(length));
+  async create(request: RecordingRequest): Promise<OpenRecording> {
+    const { stream, keyId, startedAt, origin } = request;
+    const before = request.continues === undefined ? undefined : eventOf(request.continues);
+    const id =
+      before === undefined
+        ? makeRecordingId((length) => this.#random.bytes(length))
+        : segmentId(before, await this.#nextSegment(before, stream));
     const path = recordingPath(stream, startedAt, id);
     const file = await createRecordingFile(this.folder, path);
     try {
       await this.#assertSpace();
-      await this.#catalogue.add({
-        id,
-        stream,
-        keyId,
-        state: 'recording',
-        startedAt,
-        endedAt: undefined,
-        durationMs: undefined,
-        bytes: undefined,
-        sha256: undefined,
-        path,
-      });
+      const locked = before !== undefined && (await this.#isLocked(before));
+      await this.catalogue.add({ id, stream, keyId, state: 'recording', startedAt, path, locked, origin });
     } catch (error) {
       await file.discard();
       throw error;
@@ -95,16 +154,16 @@ export class Archive {
       keyId,
       startedAt,
       file,
-      sealed: async ({ durationMs }, bytes) => {
-        await this.#catalogue.finish(id, {
-          state: 'complete',
-          endedAt: this.#clock.now(),
-          durationMs,
-          bytes,
-        });
+      sealed: async ({ durationMs, gaps }, bytes) => {
+        const endedAt = this.#clock.now();
+        await this.catalogue.finish(id, { state: 'complete', endedAt, durationMs, bytes, gaps });
+        this.#tellFinished(id);
       },
-      discarded: async () => void (await this.#catalogue.remove(id)),
-      broken: () => this.#recover({ id, stream, keyId, startedAt, path }, this.#clock.now()),
+      discarded: async () => void (await this.catalogue.remove(id)),
+      broken: async () => {
+        const lost = { id, stream, keyId, startedAt, path };
+        await this.#recovery.recover(lost, { endedAt: this.#clock.now() });
+      },
       closed: () => void this.#open.delete(id),
     });
     this.#open.set(id, recording);
@@ -113,15 +172,21 @@ export class Archive {
 
   /** Oldest first; recordings in the making with what is safely written so far. */
   async list(filter: RecordingFilter = {}): Promise<readonly RecordingEntry[]> {
-    const entries = await this.#catalogue.list(filter);
+    const entries = await this.catalogue.list(filter);
     const live: RecordingEntry[] = [];
     for (const entry of entries) live.push(await this.#withProgress(entry));
     return live;
   }
 
   async find(id: RecordingId): Promise<RecordingEntry | undefined> {
-    const entry = await this.#catalogue.find(id);
+    const entry = await this.catalogue.find(id);
     return entry === undefined ? undefined : this.#withProgress(entry);
+  }
+
+  /** The segments of the event that a recording belongs to, in their order; empty when there is none. */
+  async listEvent(id: RecordingId): Promise<readonly RecordingEntry[]> {
+    const entries = await this.list({ event: eventOf(id) });
+    return entries.toSorted((one, other) => one.segment - other.segment);
   }
 
   /** Undefined when there is no such recording. Throws SetupError NOT_FOUND when its file is gone. */
@@ -148,18 +213,29 @@ export class Archive {
     }
   }
 
-  /** False when there is no such recording. Throws SetupError ARGUMENT_INVALID for one in the making. */
+  /**
+   * Deletes file, manifest and row. False when there is no such recording. Throws SetupError ARGUMENT_INVALID for
+   * one that is in the making or locked, ResourceError.
+   */
   async remove(id: RecordingId): Promise<boolean> {
-    const entry = await this.#catalogue.find(id);
+    const entry = await this.catalogue.find(id);
     if (entry === undefined) return false;
     if (entry.state === 'recording') {
       throw new SetupError('ARGUMENT_INVALID', `${id} is still being recorded`, {
         hint: `End the stream first: penstock stream kick ${entry.stream}`,
       });
     }
+    if (entry.locked) {
+      throw new SetupError('ARGUMENT_INVALID', `${id} is locked`, {
+        hint: `Unlock it first: penstock recording unlock ${id}`,
+      });
+    }
     // The file first: a row without a file says what is missing, a file without a row is forgotten.
     await removeFile(this.folder, entry.path);
-    return this.#catalogue.remove(id);
+    for (const suffix of [manifestSuffix, signatureSuffix])
+      await removeFile(this.folder, entry.path + suffix);
+    await this.catalogue.bury(entry, this.#clock.now());
+    return true;
   }
 
   /** Absolute path of the file as it is called now. */
@@ -168,72 +244,55 @@ export class Archive {
   }
 
   /**
-   * Finishes what a server that is gone left unfinished; call it before the doors open, and only in the process
-   * that serves. One file after the other; one that resists is logged and left for the next start.
+   * Finishes what a server that is gone left unfinished; only in the process that holds the server's lock, and
+   * before anything new is recorded. One file after the other; one that resists is logged and left for the next start.
    */
-  async recover(): Promise<void> {
-    for (const entry of await this.#catalogue.list({ state: 'recording' })) {
-      if (!this.#open.has(entry.id)) await this.#recover(entry);
-    }
-    for (const path of await listPartFiles(this.folder)) {
-      const stray = await this.#identify(path);
-      if (stray !== undefined && !this.#open.has(stray.id)) await this.#recover(stray);
-    }
+  async recover(): Promise<readonly RecoveredRecording[]> {
+    return this.#recoverAll(await this.#recovery.findLost());
   }
 
-  /** Never throws: a file that cannot be repaired must not keep the appliance from starting. */
-  async #recover(lost: LostRecording, endedAt?: number): Promise<void> {
-    const { id, stream, path } = lost;
-    try {
-      let repaired: RepairedRecording | undefined;
-      let reason = 'empty';
-      if (await fileExists(this.folder, path + partSuffix)) {
-        repaired = await repairRecording(this.folder, path);
-      } else if (await fileExists(this.folder, path)) {
-        repaired = await measureRecording(this.folder, path);
-      } else reason = 'file missing';
-      if (repaired !== undefined) {
-        await this.#noteRecovered(lost, repaired, endedAt);
-        return;
-      }
-      await this.#catalogue.remove(id);
-      this.#log.warn('recording.removed', { recording: id, stream, reason });
-    } catch (error) {
-      const known = error instanceof ApplianceError;
-      this.#log.error('recovery.failed', {
-        recording: id,
-        stream,
-        code: known ? error.code : undefined,
-        reason: error instanceof Error ? error.message : String(error),
-        hint: known ? error.hint : undefined,
-        bug: known ? undefined : true,
-      });
+  /**
+   * The same, but waits for it `patience` milliseconds at most: so many files, or so large ones, are repaired beside
+   * what follows. Until its turn comes a recording is listed as it was found, as `recording`.
+   */
+  async beginRecovery(patience: number): Promise<void> {
+    const lost = await this.#recovery.findLost();
+    const recovering = this.#recoverAll(lost);
+    this.#recovering = recovering;
+    await new Promise<void>((resolve, reject) => {
+      const cancel = this.#clock.after(patience, resolve);
+      recovering.then(() => resolve(), reject).finally(cancel);
+    });
+  }
+
+  async #recoverAll(lost: Awaited<ReturnType<Recovery['findLost']>>): Promise<readonly RecoveredRecording[]> {
+    const recovered: RecoveredRecording[] = [];
+    const { signal } = this.#stopping;
+    for (const one of lost) {
+      if (signal.aborted) break;
+      recovered.push(await this.#recovery.recover(one, { signal }));
     }
+    return recovered;
   }
 
-  async #noteRecovered(
-    lost: LostRecording,
-    repaired: RepairedRecording,
-    endedAt: number | undefined,
-  ): Promise<void> {
-    const { id, stream, keyId, startedAt, path } = lost;
-    const { durationMs, bytes, cutBytes } = repaired;
-    const end = endedAt ?? startedAt + durationMs;
-    const outcome = { state: 'recovered', endedAt: end, durationMs, bytes } as const;
-    if ((await this.#catalogue.find(id)) === undefined) {
-      await this.#catalogue.add({ id, stream, keyId, startedAt, ...outcome, sha256: undefined, path });
-    } else await this.#catalogue.finish(id, outcome);
-    this.#log.info('recording.recovered', { recording: id, stream, durationMs, bytes, cutBytes });
+  #tellFinished(id: RecordingId): void {
+    for (const listener of this.#finishedListeners) listener(id);
   }
 
-  /** Whose a `.part` file is, by its path; undefined for a file that is not named like ours. */
-  async #identify(path: string): Promise<LostRecording | undefined> {
-    const slash = path.lastIndexOf('/');
-    const stream = parseStreamName(path.slice(0, slash));
-    const name = parseRecordingFileName(path.slice(slash + 1));
-    if (stream === undefined || name === undefined) return undefined;
-    const entry = await this.#catalogue.find(name.id);
-    return entry ?? { id: name.id, stream, keyId: undefined, startedAt: name.startedAt, path };
+  /** A number that no segment of the event ever had, as far as catalogue and folder know. */
+  async #nextSegment(event: RecordingId, stream: StreamName): Promise<number> {
+    const files = await listStreamFiles(this.folder, stream);
+    const onDisk = files
+      .map((file) => parseRecordingFileName(file)?.id)
+      .filter((id) => id !== undefined && eventOf(id) === event)
+      .map((id) => (id === undefined ? 0 : segmentOf(id)));
+    return Math.max(1, await this.catalogue.lastSegment(event), ...onDisk) + 1;
+  }
+
+  /** A new segment is locked when the one before it is. */
+  async #isLocked(event: RecordingId): Promise<boolean> {
+    const segments = await this.catalogue.list({ event });
+    return segments.toSorted((one, other) => one.segment - other.segment).at(-1)?.locked ?? false;
   }
 
   async #withProgress(entry: RecordingEntry): Promise<RecordingEntry> {
@@ -267,18 +326,9 @@ export class Archive {
 
   async #assertSpace(): Promise<void> {
     if (this.#minFreeSpace === 0) return;
-    const free = await freeSpace(this.folder);
-    if (free >= this.#minFreeSpace) return;
-    throw new ResourceError('DISK_FULL', `only ${free} bytes are free on the recording volume`, {
+    if ((await this.#space.check()) !== 'stop') return;
+    throw new ResourceError('DISK_FULL', `only ${this.freeBytes} bytes are free on the recording volume`, {
       hint: 'Free space on the recording volume, set recorder.retention, or lower recorder.minFreeSpace.',
     });
   }
-}
-
-interface LostRecording {
-  readonly id: RecordingId;
-  readonly stream: StreamName;
-  readonly keyId: KeyId | undefined;
-  readonly startedAt: number;
-  readonly path: string;
 }

@@ -1,7 +1,10 @@
 // The catalogue: one row in the table `recordings` for every recording, live or at rest. Leaves out the files.
 import type { Kysely, Selectable } from 'kysely';
 import type { KeyId, RecordingId, StreamName } from '../ops/names.ts';
+import type { Origin } from '../ops/origin.ts';
 import type { Schema } from '../store/schema.ts';
+import type { RecordingGap } from './open-recording.ts';
+import { eventOf, segmentOf } from './recording-name.ts';
 
 export type RecordingState = 'recording' | 'complete' | 'recovered';
 
@@ -21,6 +24,28 @@ export interface RecordingEntry {
   readonly sha256: string | undefined;
   /** Final path below the recordings folder, forward slashes; while it is being recorded plus `.part`. */
   readonly path: string;
+  /** The id of the first segment of the event; its own where there is one alone. */
+  readonly event: RecordingId;
+  /** Counted from 1. */
+  readonly segment: number;
+  readonly gaps: readonly RecordingGap[];
+  /** Neither retention nor a hurried hand deletes it. */
+  readonly locked: boolean;
+  /** Undefined where nobody knows any more. */
+  readonly origin: Origin | undefined;
+  /** Names, the video's first; empty until the file was looked into. */
+  readonly codecs: readonly string[];
+}
+
+/** What must be known of a recording to note it; event and segment are read from its id. */
+export type NewRecording = Pick<RecordingEntry, 'id' | 'stream' | 'state' | 'startedAt' | 'path'> &
+  Partial<RecordingEntry>;
+
+/** A recording that was deleted. */
+export interface RemovedRecording {
+  readonly id: RecordingId;
+  readonly sha256: string | undefined;
+  readonly removedAt: number;
 }
 
 /** Oldest first; `after` goes on behind an entry of the page before. Times in ms since the Unix epoch. */
@@ -28,6 +53,7 @@ export interface RecordingFilter {
   readonly stream?: StreamName | undefined;
   readonly since?: number | undefined;
   readonly state?: RecordingState | undefined;
+  readonly event?: RecordingId | undefined;
   readonly after?: { readonly startedAt: number; readonly id: RecordingId } | undefined;
   readonly limit?: number | undefined;
 }
@@ -38,6 +64,7 @@ export interface RecordingOutcome {
   readonly endedAt: number;
   readonly durationMs: number;
   readonly bytes: number;
+  readonly gaps?: readonly RecordingGap[];
 }
 
 /** Every method throws ResourceError STORE_FAILED when the database does not answer. */
@@ -48,7 +75,7 @@ export class CatalogueStore {
     this.#db = db;
   }
 
-  async add(entry: RecordingEntry): Promise<void> {
+  async add(entry: NewRecording): Promise<void> {
     await this.#db.insertInto('recordings').values(toRow(entry)).execute();
   }
 
@@ -60,6 +87,7 @@ export class CatalogueStore {
         ended_at: outcome.endedAt,
         duration_ms: outcome.durationMs,
         bytes: outcome.bytes,
+        ...(outcome.gaps === undefined ? {} : { gaps: JSON.stringify(outcome.gaps) }),
       })
       .where('id', '=', id)
       .execute();
@@ -71,8 +99,9 @@ export class CatalogueStore {
   }
 
   async list(filter: RecordingFilter = {}): Promise<readonly RecordingEntry[]> {
-    const { stream, since, state, after, limit } = filter;
+    const { stream, since, state, event, after, limit } = filter;
     let query = this.#db.selectFrom('recordings').selectAll().orderBy('started_at').orderBy('id');
+    if (event !== undefined) query = query.where('event', '=', event);
     if (stream !== undefined) query = query.where('stream', '=', stream);
     if (since !== undefined) query = query.where('started_at', '>=', since);
     if (state !== undefined) query = query.where('state', '=', state);
@@ -88,10 +117,48 @@ export class CatalogueStore {
     return (await query.execute()).map(toEntry);
   }
 
+  /** Corrects what is said of a recording; only what is given. */
+  async update(id: RecordingId, facts: Partial<RecordingEntry>): Promise<void> {
+    const row = toColumns(facts);
+    if (Object.keys(row).length === 0) return;
+    await this.#db.updateTable('recordings').set(row).where('id', '=', id).execute();
+  }
+
+  /** The highest number that a segment of the event ever had; 0 when there was none. */
+  async lastSegment(event: RecordingId): Promise<number> {
+    const highest = async (table: 'recordings' | 'removed_recordings') => {
+      const row = await this.#db
+        .selectFrom(table)
+        .select(({ fn }) => fn.max('segment').as('segment'))
+        .where('event', '=', event)
+        .executeTakeFirst();
+      return row?.segment ?? 0;
+    };
+    return Math.max(await highest('recordings'), await highest('removed_recordings'));
+  }
+
   /** False when there was none. */
   async remove(id: RecordingId): Promise<boolean> {
     const result = await this.#db.deleteFrom('recordings').where('id', '=', id).executeTakeFirst();
     return result.numDeletedRows > 0n;
+  }
+
+  /** Takes the row away and remembers that it was there. `at` in ms since the Unix epoch. */
+  async bury({ id, event, segment, sha256 }: RecordingEntry, at: number): Promise<void> {
+    await this.#db.transaction().execute(async (transaction) => {
+      const stone = { id, event, segment, sha256: sha256 ?? null, removed_at: at };
+      await transaction.insertInto('removed_recordings').values(stone).orReplace().execute();
+      await transaction.deleteFrom('recordings').where('id', '=', id).execute();
+    });
+  }
+
+  async findRemoved(id: RecordingId): Promise<RemovedRecording | undefined> {
+    const row = await this.#db
+      .selectFrom('removed_recordings')
+      .selectAll()
+      .where('id', '=', id)
+      .executeTakeFirst();
+    return row === undefined ? undefined : { id, sha256: row.sha256 ?? undefined, removedAt: row.removed_at };
   }
 }
 
@@ -109,20 +176,51 @@ function toEntry(row: Row): RecordingEntry {
     bytes: row.bytes ?? undefined,
     sha256: row.sha256 ?? undefined,
     path: row.path,
+    event: row.event as RecordingId,
+    segment: row.segment,
+    gaps: JSON.parse(row.gaps) as readonly RecordingGap[],
+    locked: row.locked !== 0,
+    origin: row.origin === null ? undefined : (JSON.parse(row.origin) as Origin),
+    codecs: JSON.parse(row.codecs) as readonly string[],
   };
 }
 
-function toRow(entry: RecordingEntry): Row {
+function toRow(entry: NewRecording): Row {
   return {
-    id: entry.id,
-    stream: entry.stream,
-    key_id: entry.keyId ?? null,
-    state: entry.state,
-    started_at: entry.startedAt,
-    ended_at: entry.endedAt ?? null,
-    duration_ms: entry.durationMs ?? null,
-    bytes: entry.bytes ?? null,
-    sha256: entry.sha256 ?? null,
-    path: entry.path,
+    key_id: null,
+    ended_at: null,
+    duration_ms: null,
+    bytes: null,
+    sha256: null,
+    gaps: '[]',
+    locked: 0,
+    origin: null,
+    codecs: '[]',
+    ...(toColumns(entry) as Pick<Row, 'id' | 'stream' | 'state' | 'started_at' | 'path'>),
+    event: eventOf(entry.id),
+    segment: segmentOf(entry.id),
   };
+}
+
+/** The columns of what is given. */
+function toColumns(entry: Partial<RecordingEntry>): Partial<Row> {
+  const { id, stream, keyId, state, startedAt, endedAt, durationMs, bytes, sha256, path } = entry;
+  const { gaps, locked, origin, codecs } = entry;
+  const columns = {
+    id,
+    stream,
+    key_id: keyId,
+    state,
+    started_at: startedAt,
+    ended_at: endedAt,
+    duration_ms: durationMs,
+    bytes,
+    sha256,
+    path,
+    gaps: gaps && JSON.stringify(gaps),
+    locked: locked === undefined ? undefined : Number(locked),
+    origin: origin && JSON.stringify(origin),
+    codecs: codecs && JSON.stringify(codecs),
+  };
+  return Object.fromEntries(Object.entries(columns).filter(([, value]) => value !== undefined));
 }

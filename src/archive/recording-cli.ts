@@ -17,7 +17,7 @@ import { parseRecordingId } from './recording-name.ts';
 export type WriteOut = (bytes: Uint8Array) => Promise<void>;
 
 /** The shape that users' scripts rely on, of the command line and of the API, which show different paths. */
-export function recordingJson(entry: RecordingEntry, path: string): Record<string, string | number | null> {
+export function recordingJson(entry: RecordingEntry, path: string): Record<string, unknown> {
   return {
     id: entry.id,
     stream: entry.stream,
@@ -28,6 +28,10 @@ export function recordingJson(entry: RecordingEntry, path: string): Record<strin
     sha256: entry.sha256 ?? null,
     path,
     keyId: entry.keyId ?? null,
+    event: entry.event,
+    segment: entry.segment,
+    gaps: entry.gaps,
+    locked: entry.locked,
   };
 }
 

@@ -15,6 +15,7 @@ import {
 } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
 import { ResourceError } from '../errors.ts';
+import type { StreamName } from '../ops/names.ts';
 import { partSuffix } from './recording-name.ts';
 
 /** A recording that is being written or repaired; the name on disk ends in `.part` until it is sealed. */
@@ -91,17 +92,23 @@ export async function fileExists(root: string, path: string): Promise<boolean> {
   }
 }
 
-/** Relative paths, without `.part`, of all unfinished recordings below `root`: APP/NAME/FILE.flv. */
-export async function listPartFiles(root: string): Promise<readonly string[]> {
+/** Relative paths of all files below `root` that end so: APP/NAME/FILE. */
+export async function listFiles(root: string, suffix: string): Promise<readonly string[]> {
   const paths: string[] = [];
   for (const app of await namesIn(root, 'folder')) {
     for (const name of await namesIn(join(root, app), 'folder')) {
       for (const file of await namesIn(join(root, app, name), 'file')) {
-        if (file.endsWith(partSuffix)) paths.push(`${app}/${name}/${file.slice(0, -partSuffix.length)}`);
+        if (file.endsWith(suffix)) paths.push(`${app}/${name}/${file}`);
       }
     }
   }
   return paths;
+}
+
+/** Names of the recordings in the folder of a stream, finished or not, without `.part`. */
+export async function listStreamFiles(root: string, stream: StreamName): Promise<readonly string[]> {
+  const names = await namesIn(join(root, stream), 'file');
+  return names.map((name) => (name.endsWith(partSuffix) ? name.slice(0, -partSuffix.length) : name));
 }
 
 /** Bytes that are free for us on the volume. Infinity when it cannot be told. */
@@ -109,8 +116,10 @@ export async function freeSpace(root: string): Promise<number> {
   try {
     const { bavail, bsize } = await statfs(root);
     return bavail * bsize;
-  } catch {
-    return Infinity;
+  } catch (error) {
+    // The folder is made when it is needed; until then its parent says what there will be.
+    const parent = dirname(root);
+    return codeOf(error) === 'ENOENT' && parent !== root ? freeSpace(parent) : Infinity;
   }
 }
 

@@ -1,14 +1,20 @@
 // What a recording is called on disk: DIRECTORY/APP/NAME/START_ID.flv. The stream name was allow-listed at the
-// gate, the rest is made here; no text of a client is ever part of a path. pure.
+// gate, the rest is made here; no text of a client is ever part of a path. The first segment of an event is called
+// EVENT, the following ones EVENT-2, EVENT-3 and so on. pure.
 import type { RecordingId, StreamName } from '../ops/names.ts';
+
+/** Behind the name of a finished file: what is known and signed of it (evidence/), and the signature. */
+export const manifestSuffix = '.manifest.json';
+export const signatureSuffix = '.manifest.sig';
 
 /** Behind the name of a file that is still being written, or was when the power went. */
 export const partSuffix = '.part';
 
 const crockford = '0123456789abcdefghjkmnpqrstvwxyz';
 const idBytes = 10;
-const idPattern = /^[0-9a-hjkmnp-tv-z]{16}$/;
-const filePattern = /^(\d{4}-\d\d-\d\d)T(\d\d)-(\d\d)-(\d\d)Z_([0-9a-hjkmnp-tv-z]{16})\.flv$/;
+const idForm = '([0-9a-hjkmnp-tv-z]{16})(?:-([2-9]|[1-9]\\d{1,8}))?';
+const idPattern = new RegExp(`^${idForm}$`);
+const filePattern = new RegExp(`^(\\d{4}-\\d\\d-\\d\\d)T(\\d\\d)-(\\d\\d)-(\\d\\d)Z_(${idForm})\\.flv$`);
 
 /** 80 random bits as 16 characters of Crockford base32. */
 export function makeRecordingId(random: (length: number) => Uint8Array): RecordingId {
@@ -18,6 +24,21 @@ export function makeRecordingId(random: (length: number) => Uint8Array): Recordi
   let id = '';
   for (let shift = 75n; shift >= 0n; shift -= 5n) id += crockford[Number((bits >> shift) & 31n)] ?? '';
   return id as RecordingId;
+}
+
+/** The id of the first segment, which is that of the whole event. */
+export function eventOf(id: RecordingId): RecordingId {
+  return id.slice(0, 16) as RecordingId;
+}
+
+/** Which segment of its event it is, counted from 1. */
+export function segmentOf(id: RecordingId): number {
+  return Number(idPattern.exec(id)?.[2] ?? 1);
+}
+
+/** The id of a segment, counted from 1. */
+export function segmentId(event: RecordingId, segment: number): RecordingId {
+  return (segment === 1 ? event : `${event}-${segment}`) as RecordingId;
 }
 
 /** Undefined when the text cannot be the id of a recording. */

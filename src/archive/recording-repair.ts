@@ -12,11 +12,15 @@ export interface RepairedRecording {
   readonly cutBytes: number;
 }
 
-/** Repairs `path` + `.part` below `root`. Undefined: it held no whole tag and was removed. Throws ResourceError. */
-export async function repairRecording(root: string, path: string): Promise<RepairedRecording | undefined> {
+/** Repairs `path` + `.part` below `root`. Undefined: it held no whole tag and was removed. Throws ResourceError, and what `signal` says. */
+export async function repairRecording(
+  root: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<RepairedRecording | undefined> {
   const { file, handle } = await reopenRecordingFile(root, path);
   try {
-    const { summary, wholeBytes, client } = await scanRecording(handle);
+    const { summary, wholeBytes, client } = await scanRecording(handle, signal);
     if (summary.tags === 0) {
       await file.discard();
       return undefined;
@@ -32,10 +36,14 @@ export async function repairRecording(root: string, path: string): Promise<Repai
 }
 
 /** Measures a file that has its final name already: the process was killed before it could note the fact. */
-export async function measureRecording(root: string, path: string): Promise<RepairedRecording> {
+export async function measureRecording(
+  root: string,
+  path: string,
+  signal?: AbortSignal,
+): Promise<RepairedRecording> {
   const handle = await openForReading(root, path);
   try {
-    const { summary, wholeBytes } = await scanRecording(handle);
+    const { summary, wholeBytes } = await scanRecording(handle, signal);
     return { durationMs: summary.durationMs, bytes: wholeBytes, cutBytes: 0 };
   } finally {
     await handle.close();

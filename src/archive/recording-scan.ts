@@ -17,7 +17,7 @@ export interface RecordingScan {
 }
 
 /** Reads all tags. The head may be damaged (its place is known), the tags end at the first that is not whole. */
-export async function scanRecording(handle: FileHandle): Promise<RecordingScan> {
+export async function scanRecording(handle: FileHandle, signal?: AbortSignal): Promise<RecordingScan> {
   const head = new Uint8Array(headLength);
   const { bytesRead } = await handle.read(head, 0, headLength, 0);
   const client = clientMetadataOf(head.subarray(0, bytesRead));
@@ -28,6 +28,7 @@ export async function scanRecording(handle: FileHandle): Promise<RecordingScan> 
     { position: headLength },
   );
   for await (const piece of readPieces(handle, headLength, Infinity)) {
+    signal?.throwIfAborted();
     reader.push(piece);
     if (reader.status !== 'reading') break;
   }

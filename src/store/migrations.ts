@@ -158,4 +158,25 @@ const migrations: readonly string[] = [
     revoked_at INTEGER
   ) STRICT;
   `,
+  `
+  -- Segments of one event, where media is missing, and where it came from (JSON).
+  ALTER TABLE recordings ADD COLUMN event TEXT NOT NULL DEFAULT '';
+  UPDATE recordings SET event = id;
+  ALTER TABLE recordings ADD COLUMN segment INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE recordings ADD COLUMN gaps TEXT NOT NULL DEFAULT '[]';
+  ALTER TABLE recordings ADD COLUMN locked INTEGER NOT NULL DEFAULT 0;
+  ALTER TABLE recordings ADD COLUMN origin TEXT;
+  ALTER TABLE recordings ADD COLUMN codecs TEXT NOT NULL DEFAULT '[]';
+  CREATE INDEX recordings_by_event ON recordings (event, segment);
+
+  -- What is gone by somebody's will: its number is never given again, and a chain of segments knows why it begins late.
+  CREATE TABLE removed_recordings (
+    id         TEXT PRIMARY KEY,
+    event      TEXT NOT NULL,
+    segment    INTEGER NOT NULL,
+    sha256     TEXT,
+    removed_at INTEGER NOT NULL
+  ) STRICT;
+  CREATE INDEX removed_by_event ON removed_recordings (event, segment);
+  `,
 ];

@@ -6,6 +6,7 @@ export interface Schema {
   stream_keys: StreamKeyTable;
   api_tokens: ApiTokenTable;
   recordings: RecordingTable;
+  removed_recordings: RemovedRecordingTable;
   live_sessions: LiveSessionTable;
   changes: ChangeTable;
   audit: AuditTable;
@@ -75,6 +76,25 @@ interface RecordingTable {
   sha256: string | null;
   /** Relative to the recordings folder, with forward slashes. */
   path: string;
+  /** The id of the first segment. */
+  event: string;
+  segment: number;
+  /** JSON array. */
+  gaps: string;
+  /** 1 = retention keeps it. */
+  locked: number;
+  /** JSON object. */
+  origin: string | null;
+  /** JSON array of codec names. */
+  codecs: string;
+}
+
+interface RemovedRecordingTable {
+  id: string;
+  event: string;
+  segment: number;
+  sha256: string | null;
+  removed_at: number;
 }
 
 export interface LiveSessionTable {

@@ -206,3 +206,105 @@ describe('recovering', () => {
     expect((await archive.find(recording.id))?.state).toBe('complete');
   });
 });
+
+describe('segments', () => {
+  const next = (archive: Archive, continues: RecordingId, startedAt = start + 60_000) =>
+    archive.create({ stream: testStream, keyId: testKey, startedAt, origin: testOrigin, continues });
+
+  it('continue an event under numbers of its own, each a file with its own start', async () => {
+    const { archive, db } = await openTestArchive();
+    const first = await beginRecording(archive, someTags());
+    await first.writer.end('unpublished');
+    const event = first.recording.id;
+    const second = await next(archive, event);
+    const third = await next(archive, second.id, start + 120_000);
+    expect([second.id, third.id]).toEqual([`${event}-2`, `${event}-3`]);
+    const entries = await archive.listEvent(third.id);
+    expect(entries.map(({ id, segment, event: of }) => [id, segment, of])).toEqual([
+      [event, 1, event],
+      [second.id, 2, event],
+      [third.id, 3, event],
+    ]);
+    expect(entries[2]).toMatchObject({
+      path: `live/camera-1/2026-11-22T13-07-09Z_${event}-3.flv`,
+      origin: testOrigin,
+    });
+    // Without a row the file itself keeps its number.
+    const stray = await next(archive, event);
+    await db.deleteFrom('recordings').where('id', '=', stray.id).execute();
+    expect(stray.id).toBe(`${event}-4`);
+    expect((await next(archive, event, start + 180_000)).id).toBe(`${event}-5`);
+  });
+
+  it('never take the number of a deleted one, and keep what is missing', async () => {
+    const { archive } = await openTestArchive();
+    const first = await beginRecording(archive, someTags());
+    await first.writer.end('unpublished');
+    const event = first.recording.id;
+    const second = await next(archive, event);
+    await second.append(Buffer.from('x'));
+    const gaps = [{ at: 0, missing: 800, reason: 'reconnect', dropped: 3 }] as const;
+    await second.seal({ durationMs: 7, gaps });
+    expect(await archive.find(second.id)).toMatchObject({ gaps, state: 'complete' });
+    await archive.remove(second.id);
+    expect((await next(archive, event)).id).toBe(`${event}-3`);
+  });
+
+  it('are locked like the one before, and what is locked stays', async () => {
+    const { archive } = await openTestArchive();
+    const first = await beginRecording(archive, someTags());
+    await first.writer.end('unpublished');
+    const event = first.recording.id;
+    await archive.catalogue.update(event, { locked: true });
+    await expect(archive.remove(event)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    expect((await archive.find((await next(archive, event)).id))?.locked).toBe(true);
+  });
+});
+
+describe('the archive of a server', () => {
+  it('refuses to begin where the volume is full, and says how full it is', async () => {
+    const { archive, log } = await openTestArchive({ minFreeSpace: 2 ** 60 });
+    const told: string[] = [];
+    archive.onSpace((state) => told.push(state));
+    await archive.watchSpace();
+    expect([archive.spaceState, told, log.events]).toEqual(['stop', ['stop'], ['space.exhausted']]);
+    expect(archive.freeBytes).toBeGreaterThan(0);
+    await expect(beginRecording(archive, [])).rejects.toMatchObject({ code: 'DISK_FULL' });
+    await archive.stop();
+  });
+
+  it('tells what is finished, whichever way', async () => {
+    const { archive } = await openTestArchive();
+    const told: RecordingId[] = [];
+    const stop = archive.onFinished((id) => told.push(id));
+    const sealed = await beginRecording(archive, someTags(), start);
+    await sealed.writer.end('unpublished');
+    const broken = await beginRecording(archive, someTags(), start + 1000);
+    await broken.recording.abandon();
+    stop();
+    await (await beginRecording(archive, someTags(), start + 2000)).writer.end('unpublished');
+    expect(told).toEqual([sealed.recording.id, broken.recording.id]);
+  });
+
+  it('repairs beside the start what takes longer than its patience, and goes on at the next one', async () => {
+    const dead = await openTestArchive();
+    const ids: RecordingId[] = [];
+    for (let count = 0; count < 5; count += 1) {
+      ids.push((await beginRecording(dead.archive, someTags(), start + count * 1000)).recording.id);
+    }
+    const states = async (archive: Archive) => (await archive.list()).map(({ state }) => state);
+    const { archive, clock } = await openTestArchive({ dataFolder: dead.dataFolder });
+    const others = clock.timers;
+    const begun = archive.beginRecovery(1000);
+    while (clock.timers === others) await new Promise((resolve) => setImmediate(resolve));
+    clock.advance(1000);
+    await begun;
+    await archive.stop(); // in the middle of it
+    expect(await states(archive)).toContain('recording');
+
+    const again = await openTestArchive({ dataFolder: dead.dataFolder });
+    await again.archive.beginRecovery(60_000);
+    expect(await states(again.archive)).toEqual(ids.map(() => 'recovered'));
+    expect(again.clock.timers).toBe(others);
+  });
+});

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { CatalogueStore, type RecordingEntry } from '../../src/archive/catalogue-store.ts';
+import { eventOf, segmentOf } from '../../src/archive/recording-name.ts';
 import type { KeyId, RecordingId, StreamName } from '../../src/ops/names.ts';
 import { openTestArchive } from '../support/archive.ts';
+import { testOrigin } from '../support/test-origin.ts';
 
 function entry(id: string, stream: string, startedAt: number): RecordingEntry {
   return {
@@ -15,6 +17,12 @@ function entry(id: string, stream: string, startedAt: number): RecordingEntry {
     bytes: undefined,
     sha256: undefined,
     path: `${stream}/${id}.flv`,
+    event: eventOf(id as RecordingId),
+    segment: segmentOf(id as RecordingId),
+    gaps: [],
+    locked: false,
+    origin: undefined,
+    codecs: [],
   };
 }
 
@@ -53,5 +61,33 @@ describe('the catalogue', () => {
     expect(await ids({ limit: 2 })).toEqual(['d', 'c']);
     expect(await ids({ limit: 2, after: entries[1]! })).toEqual(['e', 'a']);
     expect(await ids({ after: entries[3]! })).toEqual([]);
+  });
+
+  it('keeps what is found out later, and only touches what is given', async () => {
+    const catalogue = new CatalogueStore((await openTestArchive()).db);
+    const gaps = [{ at: 10, missing: -5, reason: 'timestamps' }] as const;
+    const one = { ...entry('0123456789abcdef-12', 'live/a', 1000), origin: testOrigin, gaps };
+    await catalogue.add(one);
+    expect(await catalogue.find(one.id)).toEqual({ ...one, event: '0123456789abcdef', segment: 12 });
+    const facts = { locked: true, codecs: ['h264', 'aac'], sha256: 'ab' };
+    await catalogue.update(one.id, facts);
+    expect(await catalogue.find(one.id)).toEqual({ ...one, ...facts });
+    await catalogue.update(one.id, {});
+    await catalogue.finish(one.id, { state: 'complete', endedAt: 1, durationMs: 1, bytes: 1 });
+    expect(await catalogue.find(one.id)).toMatchObject({ ...facts, gaps });
+  });
+
+  it('never forgets a number that a segment had', async () => {
+    const catalogue = new CatalogueStore((await openTestArchive()).db);
+    const event = '0123456789abcdef' as RecordingId;
+    expect(await catalogue.lastSegment(event)).toBe(0);
+    for (const id of [event, `${event}-2`, `${event}-10`]) await catalogue.add(entry(id, 'live/a', 1));
+    expect(await catalogue.lastSegment(event)).toBe(10);
+    const last = (await catalogue.find(`${event}-10` as RecordingId))!;
+    await catalogue.bury({ ...last, sha256: 'cd' }, 77);
+    expect(await catalogue.find(last.id)).toBeUndefined();
+    expect(await catalogue.lastSegment(event)).toBe(10);
+    expect(await catalogue.findRemoved(last.id)).toEqual({ id: last.id, sha256: 'cd', removedAt: 77 });
+    expect(await catalogue.findRemoved(event)).toBeUndefined();
   });
 });

@@ -37,6 +37,10 @@ describe('penstock recording', () => {
         sha256: null,
         path,
         keyId: '7h2kq9d4',
+        event: done,
+        segment: 1,
+        gaps: [],
+        locked: false,
       },
       expect.objectContaining({ id: live.id, state: 'recording', bytes: live.bytes }),
     ]);

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import {
+  eventOf,
   makeRecordingId,
   parseRecordingFileName,
   parseRecordingId,
   recordingPath,
+  segmentId,
+  segmentOf,
 } from '../../src/archive/recording-name.ts';
 import type { RecordingId, StreamName } from '../../src/ops/names.ts';
 import { seededRandom } from '../support/seeded-random.ts';
@@ -30,6 +33,30 @@ describe('recording names', () => {
       startedAt: start - 999,
       id: '0123456789abcdef',
     });
+  });
+
+  it('of segments name the event and count from 1', () => {
+    const event = '0123456789abcdef' as RecordingId;
+    for (const [segment, id] of [
+      [1, event],
+      [2, `${event}-2`],
+      [10, `${event}-10`],
+      [123_456, `${event}-123456`],
+    ] as const) {
+      const made = segmentId(event, segment);
+      expect([made, parseRecordingId(made), eventOf(made), segmentOf(made)]).toEqual([
+        id,
+        id,
+        event,
+        segment,
+      ]);
+      const path = recordingPath('live/a' as StreamName, 0, made);
+      expect(parseRecordingFileName(path.split('/').at(-1)!)).toEqual({ startedAt: 0, id });
+    }
+    for (const end of ['-', '-0', '-1', '-02', '-2-3', '-x', '-2/..', '-1234567890']) {
+      expect(parseRecordingId(event + end)).toBeUndefined();
+      expect(parseRecordingFileName(`2026-11-22T13-05-09Z_${event}${end}.flv`)).toBeUndefined();
+    }
   });
 
   it('are told from anything else', () => {

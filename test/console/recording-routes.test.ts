@@ -40,6 +40,10 @@ describe('recordings', () => {
       sha256: null,
       path: 'live/camera-1/0000000000000001.flv',
       keyId: null,
+      event: '0000000000000001',
+      segment: 1,
+      gaps: [],
+      locked: false,
     });
   });
 

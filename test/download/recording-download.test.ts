@@ -31,6 +31,12 @@ function entryOf(state: 'recording' | 'complete') {
     bytes: undefined,
     sha256: undefined,
     path: 'x',
+    event: '0123456789abcdef' as RecordingId,
+    segment: 1,
+    gaps: [],
+    locked: false,
+    origin: undefined,
+    codecs: [],
   };
 }
 
