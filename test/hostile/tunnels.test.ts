@@ -180,7 +180,7 @@ describe("a stranger's tunnel", () => {
       `${victim.id}A`,
       victim.id.toUpperCase(),
       victim.id.toLowerCase(),
-      [...victim.id].reverse().join(''),
+      Array.from(victim.id).toReversed().join(''),
       other,
     ];
     const guesses = Array.from({ length: 500 }, () => randomBytes(16).toString('base64url'));
@@ -279,7 +279,7 @@ describe('lengths', () => {
   it.each([
     ['none', [], '', 411],
     ['chunked', ['Transfer-Encoding: chunked'], '4\r\nabcd\r\n0\r\n\r\n', 411],
-    ['above 64 KiB, for a stranger', [`Content-Length: ${65_537}`], '', 413],
+    ['above 64 KiB, for a stranger', ['Content-Length: 65537'], '', 413],
     ['above 1 MiB', [`Content-Length: ${1024 * 1024 + 1}`], '', 413],
     ['of a planet', ['Content-Length: 999999999999999'], '', 413],
   ])('%s', async (_, headers, body, status) => {
