@@ -2,9 +2,14 @@
 // decides anything; whoever wants to know how the rooms hang together reads this file.
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { AcmeSource, renewTopic } from './acme/acme-source.ts';
 import { Archive } from './archive/archive.ts';
 import { CertificateKeeper } from './certificates/certificate-keeper.ts';
+import { type DevelopmentAuthority, leafNames } from './certificates/development-authority.ts';
+import { DevelopmentSource } from './certificates/development-source.ts';
+import { ChallengeAnswers } from './certificates/challenge-answers.ts';
 import { openLocalSource } from './certificates/local-source.ts';
+import { ClientCertificateGate } from './client-certificates/client-certificate-gate.ts';
 import type { Config } from './config.ts';
 import { createHttpHandler } from './console/http-handler.ts';
 import { DoorServer } from './door/door-server.ts';
@@ -83,6 +88,12 @@ export function openArchive(
   });
 }
 
+/** The authority of this installation, made when there is none. */
+export function openAuthority(config: Config, parts: ApplianceParts): Promise<DevelopmentAuthority> {
+  const names = leafNames(parts.machineName, config.hosts);
+  return new DevelopmentSource(config.certsDir, names, parts).openAuthority();
+}
+
 /** A running server. `stop` tells publishers, seals their files and leaves nothing behind. */
 export interface Appliance extends Component {
   /** URLs of the open doors with their real ports, once started. */
@@ -107,12 +118,32 @@ export async function buildAppliance(
   const archive = openArchive(config, ground, parts);
   const { flushInterval, syncInterval } = config.recorder;
   const recorder = createRecorder({ hub, archive, clock, log, flushInterval, syncInterval });
-  const gate: KeyGate = await openKeyGate({ store, hasher, clock, log, audit });
+  const { clientAuth } = config.tls;
+  const authority = clientAuth === 'none' ? undefined : await openAuthority(config, parts);
+  const clientAuthority = authority?.certificatePem;
+  const clients =
+    clientAuthority === undefined
+      ? undefined
+      : new ClientCertificateGate({ store, clock, log, authorityPem: clientAuthority });
+  const gate: KeyGate = await openKeyGate({ store, hasher, clock, log, audit, certificates: clients });
   const { limits } = config;
   const { changes } = store;
   const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, liveSessions, changes });
-  const local = { certificate: config.tls.certificate, hosts: config.hosts, certsDir: config.certsDir };
-  const certificates = new CertificateKeeper(openLocalSource(local, parts), parts);
+  const challenges = new ChallengeAnswers();
+  const { certificate } = config.tls;
+  const names = { hosts: config.hosts, certsDir: config.certsDir };
+  const chosen = { ...names, certificate: certificate === 'acme' ? 'self-signed' : certificate } as const;
+  const local = openLocalSource(chosen, parts);
+  const acme =
+    certificate === 'acme'
+      ? new AcmeSource({ ...config.acme, ...names }, local, {
+          ...parts,
+          answers: challenges,
+          environment: process.env,
+        })
+      : undefined;
+  if (acme !== undefined) changes.on(renewTopic, () => acme.renew());
+  const certificates = new CertificateKeeper(acme ?? local, { clock, log, clientAuthority });
   let ready = false;
   let lock: ServerLock | undefined;
   let door: DoorServer | undefined;
@@ -165,8 +196,9 @@ export async function buildAppliance(
         listeners: config.listeners.map(({ address, accept }) => ({ ...address, accept })),
         limits,
         ingestLatency: config.ingestLatency,
-        tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48) },
+        tls: { minVersion: config.tls.minVersion, ticketKeys: random.bytes(48), clientAuth, clientAuthority },
         certificates,
+        challenges,
         trustedProxies: config.trustedProxies.flatMap((block) => parseAddressBlock(block) ?? []),
         turnsAway: (address) => gate.turnsAway(address),
         betterUrl: (wanted) => {
@@ -182,6 +214,7 @@ export async function buildAppliance(
         onRequest,
       });
       await door.start();
+      acme?.begin();
       ready = true;
       log.info('appliance.started', {
         listeners: door.addresses.map(({ host, port }) => `${host}:${port}`).join(' '),
@@ -196,6 +229,7 @@ export async function buildAppliance(
       await certificates.stop();
       await liveSessions.close();
       await gate.close();
+      clients?.close();
       if (lock !== undefined) audit.note({ action: 'server.stopped', source: 'server' });
       await audit.close();
       await store.close();

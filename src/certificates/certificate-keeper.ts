@@ -13,6 +13,8 @@ import { keyMaterial, tlsSuites } from './tls-policy.ts';
 export interface CertificateKeeperParts {
   readonly clock: Clock;
   readonly log: Log;
+  /** PEM: who signs for clients, where they are asked for certificates (tls-policy.ts). */
+  readonly clientAuthority?: string | undefined;
 }
 
 const day = 86_400_000;
@@ -127,7 +129,10 @@ export class CertificateKeeper implements Component {
     const bundles = await this.#source.load();
     const before = this.#served.map(({ bundle }) => chainsOf(bundle)).join('');
     if (bundles.map(chainsOf).join('') !== before) {
-      this.#served = bundles.map((bundle) => ({ bundle, context: contextOf(bundle) }));
+      this.#served = bundles.map((bundle) => ({
+        bundle,
+        context: contextOf(bundle, this.#parts.clientAuthority),
+      }));
       if (before !== '') for (const listener of this.#listeners) listener();
     }
     this.#remind();
@@ -160,8 +165,8 @@ export class CertificateKeeper implements Component {
   }
 }
 
-function contextOf(bundle: CertificateBundle): SecureContext {
-  return createSecureContext({ ...tlsSuites, ...keyMaterial(bundle) });
+function contextOf(bundle: CertificateBundle, ca: string | undefined): SecureContext {
+  return createSecureContext({ ...tlsSuites, ...keyMaterial(bundle), ...(ca !== undefined && { ca }) });
 }
 
 function chainsOf({ chainPem, second }: CertificateBundle): string {

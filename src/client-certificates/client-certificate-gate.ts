@@ -15,6 +15,8 @@ export interface ClientCertificateGateOptions {
   readonly store: Pick<Store, 'db' | 'changes'>;
   readonly clock: Clock;
   readonly log: Log;
+  /** Certificate of the authority that signs for clients. */
+  readonly authorityPem: string;
 }
 
 /** How often expiry is looked at. */
@@ -28,21 +30,17 @@ export class ClientCertificateGate implements CertificateRegister {
   /** Certificates that sessions may have been let in with, by serial number: no more than are on the list. */
   readonly #believed = new Map<string, ClientIdentity>();
   readonly #cancels: CancelTimer[];
-  #authority: X509Certificate | undefined;
+  readonly #authority: X509Certificate;
 
-  constructor({ store, clock, log }: ClientCertificateGateOptions) {
+  constructor({ store, clock, log, authorityPem }: ClientCertificateGateOptions) {
     this.#list = openClientCertificateStore(store);
     this.#clock = clock;
     this.#log = log;
+    this.#authority = new X509Certificate(authorityPem);
     this.#cancels = [
       store.changes.on(clientCertificateTopic, (serial) => void this.#lookAgain(serial)),
       clock.every(tickMs, () => this.#tick()),
     ];
-  }
-
-  /** Until this is called, no certificate is worth anything. */
-  trust(authorityPem: string): void {
-    this.#authority = new X509Certificate(authorityPem);
   }
 
   async identify(certificate: Uint8Array): Promise<CertificateFinding> {
@@ -67,12 +65,7 @@ export class ClientCertificateGate implements CertificateRegister {
 
   #isOurs({ certificate, forClients }: ClientIdentity): boolean {
     const authority = this.#authority;
-    return (
-      authority !== undefined &&
-      forClients &&
-      certificate.checkIssued(authority) &&
-      certificate.verify(authority.publicKey)
-    );
+    return forClients && certificate.checkIssued(authority) && certificate.verify(authority.publicKey);
   }
 
   async #objection(identity: ClientIdentity): Promise<CertificateFinding['objection']> {
