@@ -1,6 +1,89 @@
 // Binds the verbs of certificates.
-import { program } from './cli-ground.ts';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import type { Ground } from './appliance.ts';
+import { commandLog, onGround, program, reading } from './cli-ground.ts';
+import type { Config } from './config.ts';
+import { systemClock } from './ops/clock.ts';
+import { systemRandom } from './ops/random.ts';
 
 export function addCertificateCommands(): void {
-  program.command('cert').description('certificates');
+  const cert = program.command('cert').description('certificates');
+  reading(
+    cert.command('trust').description('how clients come to trust the certificate authority of this server'),
+  ).action(async () =>
+    onGround(async (_ground, config) =>
+      (await import('./certificates/trust-cli.ts')).explainTrust(await trustContext(config)),
+    ),
+  );
+  reading(
+    cert
+      .command('client <name>')
+      .description('issue a certificate that stands for a stream key; its passphrase is shown once')
+      .requiredOption('--key-id <id>', 'public id of the stream key, as in `penstock key list`')
+      .option('--days <number>', 'how long it is valid (default: 365)')
+      .option('-o, --output <folder>', 'where its files go (default: this folder)'),
+  ).action(async (name: string, options: { keyId: string; days?: string; output?: string }) =>
+    onGround(async (ground, config) => {
+      const { issueClientCertificate } = await import('./client-certificates/client-certificate-cli.ts');
+      return issueClientCertificate({ ...options, name }, await clientContext(ground, config));
+    }),
+  );
+  reading(cert.command('clients').description('all client certificates that were issued here')).action(
+    async () =>
+      onGround(async (ground, config) => {
+        const { listClientCertificates } = await import('./client-certificates/client-certificate-cli.ts');
+        return listClientCertificates(await clientContext(ground, config));
+      }),
+  );
+  reading(
+    cert
+      .command('revoke <certificate>')
+      .description('end client certificates for good, by serial number or name; live sessions end'),
+  ).action(async (which: string) =>
+    onGround(async (ground, config) => {
+      const { revokeClientCertificate } = await import('./client-certificates/client-certificate-cli.ts');
+      return revokeClientCertificate(which, await clientContext(ground, config));
+    }),
+  );
+}
+
+async function authorityOf(config: Config) {
+  const { openAuthority } = await import('./appliance.ts');
+  const parts = {
+    clock: systemClock,
+    random: systemRandom,
+    log: commandLog(),
+    machineName: hostname(),
+  };
+  return openAuthority(config, parts);
+}
+
+const authorityFile = (config: Config) => join(config.certsDir, 'development', 'ca.pem');
+
+async function trustContext(config: Config) {
+  const { doorUrls } = await import('./encoder-settings.ts');
+  const { rtmps, https } = doorUrls(config);
+  return {
+    authorityPem: (await authorityOf(config)).certificatePem,
+    authorityFile: authorityFile(config),
+    served: config.tls.certificate === 'self-signed',
+    rtmpsUrl: rtmps,
+    httpsUrl: https,
+  };
+}
+
+async function clientContext({ store, audit }: Ground, config: Config) {
+  const { doorUrls } = await import('./encoder-settings.ts');
+  return {
+    store,
+    audit,
+    clock: systemClock,
+    random: systemRandom,
+    source: 'cli',
+    authority: () => authorityOf(config),
+    clientAuth: config.tls.clientAuth,
+    rtmpsUrl: doorUrls(config).rtmps,
+    caFile: config.tls.certificate === 'self-signed' ? authorityFile(config) : undefined,
+  };
 }
