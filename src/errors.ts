@@ -62,8 +62,11 @@ export const resourceErrors = {
   DISK_FULL: 'The recording volume has no space left.',
   RECORDING_OPEN_FAILED: 'The recording file could not be opened.',
   RECORDING_WRITE_FAILED: 'Writing the recording file failed.',
+  ENCRYPTION_KEY_WRONG: 'A recording was encrypted with another key than the configured one.',
+  RECORDING_DAMAGED: 'A recording is damaged; the message says where.',
   STORE_FAILED: 'The database could not be read or written.',
   CERTIFICATE_UNUSABLE: 'A certificate on disk cannot be used.',
+  ACME_FAILED: 'The ACME authority could not be reached, or refused; the message says why.',
 } as const;
 
 export const setupErrors = {
@@ -75,6 +78,7 @@ export const setupErrors = {
   DATA_FOLDER_IN_USE: 'Another server is running on the data folder.',
   STORE_UNUSABLE: 'The database is damaged, too new or cannot be opened.',
   SECRET_FILE_UNUSABLE: 'A secret file is unreadable, damaged or readable by others.',
+  ENCRYPTION_KEY_UNUSABLE: 'The key that recordings are encrypted with cannot be read, or is none.',
   CERTIFICATE_FILE_UNUSABLE:
     'A certificate file named in the configuration cannot be used; the message names the file and the reason.',
   RUNTIME_TOO_OLD: 'The Node.js runtime or its SQLite is older than required.',

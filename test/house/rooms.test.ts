@@ -20,7 +20,8 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   keys: ['bytes', 'ops', 'store'],
   tokens: ['bytes', 'ops', 'store', 'keys'],
   hub: ['ops', 'flv'],
-  archive: ['ops', 'flv', 'store'],
+  encryption: ['bytes'],
+  archive: ['ops', 'flv', 'store', 'encryption'],
   recorder: ['ops', 'flv', 'hub', 'archive'],
   playback: ['ops', 'flv', 'archive'],
   certificates: ['bytes', 'ops'],
@@ -56,6 +57,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   'node:https': ['door/', 'download/', 'console/', 'certificates/'],
   'node:fs': [
     'archive/',
+    'encryption/data-key.ts',
     'doctor/',
     'certificates/',
     'store/',
@@ -66,6 +68,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   ],
   'node:crypto': [
     'handshake/',
+    'encryption/',
     'keys/',
     'download/',
     'certificates/',
