@@ -2,12 +2,13 @@
 // stream key. Everything that may be a key becomes a Secret here. WIRE 3 and 4 tell how encoders spell it. pure.
 import { Secret } from '../bytes/secret.ts';
 import { ProtocolError } from '../errors.ts';
+import { readSignIn } from './access-manager.ts';
 import { commandLimits } from './command-limits.ts';
 
 export interface StreamAddress {
   /** Application name without query, instance or slashes at its ends. Untrusted text: not for logs. */
   readonly app: string;
-  /** The publishing name without its query: a stream name, or the key itself. */
+  /** The publishing name without its query: a stream name, or the key itself; empty only for who has signed in. */
   readonly name: Secret;
   /** `key` from the query of the name, the app or tcUrl, in this order. */
   readonly key?: Secret;
@@ -22,17 +23,27 @@ export interface ConnectPlace {
 /** @throws ProtocolError STREAM_NAME_INVALID when the app or the name is empty, too long or holds control characters. */
 export function parseStreamAddress(place: ConnectPlace, publishingName: string): StreamAddress {
   const name = split(checked(publishingName, 'publishing name'));
-  const app = split(checked(place.app, 'app'));
-  const url = split(place.tcUrl);
-  const appPath = appName(app.path);
-  if (name.path === '') throw invalid('the publishing name is empty');
+  const appPath = appOf({ ...place, app: checked(place.app, 'app') });
+  // Who has signed in is known by its user: OBS then has nothing to enter as stream key.
+  if (name.path === '' && readSignIn(place)?.answer === undefined)
+    throw invalid('the publishing name is empty');
   if (appPath === '') throw invalid('the application name is empty');
-  const key = queryKey(name.query) ?? queryKey(app.query) ?? queryKey(url.query);
+  const key = queryKey(name.query) ?? placeKey(place);
   return {
     app: appPath,
     name: new Secret(name.path),
     ...(key === undefined ? {} : { key: new Secret(key) }),
   };
+}
+
+/** Application name without query, instance or slashes at its ends. */
+export function appOf({ app }: ConnectPlace): string {
+  return appName(split(app).path);
+}
+
+/** The key in the query of app or tcUrl. Keys there are told before anything is published. */
+export function placeKey({ app, tcUrl }: ConnectPlace): string | undefined {
+  return queryKey(split(app).query) ?? queryKey(split(tcUrl).query);
 }
 
 /** `live`, from any of `live/`, `/live`, `live/_definst_` and `'live'`. */

@@ -1,6 +1,7 @@
 // What a server connection tells its session. Media does not travel as events: it goes to onTag at once,
 // borrowed. pure.
 import type { AmfObject } from '../amf/amf-value.ts';
+import type { SignInStep } from '../command/access-manager.ts';
 import type { PublishType } from '../command/publish-command.ts';
 import type { StreamAddress } from '../command/stream-address.ts';
 
@@ -9,9 +10,13 @@ export type ConnectionRequest =
   | {
       readonly type: 'connect';
       readonly request: number;
+      /** Application name as in StreamAddress. Untrusted text: not for logs. */
       readonly app: string;
       /** The encoder, in its own words. Untrusted text. */
       readonly flashVer: string;
+      readonly signIn: SignInStep | undefined;
+      /** It carries neither a key nor a word of signing in. */
+      readonly bare: boolean;
     }
   | {
       readonly type: 'publish';

@@ -5,30 +5,21 @@ import { type Message, MessageType } from '../chunk/message.ts';
 import { commandLimits } from '../command/command-limits.ts';
 import { type Command, readCommand } from '../command/command-message.ts';
 import { type ConnectCommand, connectResult, readConnect } from '../command/connect-command.ts';
-import {
-  peerBandwidthPayload,
-  readControlMessage,
-  uint32Payload,
-  UserControlEvent,
-} from '../command/control-message.ts';
+import { readSignIn } from '../command/access-manager.ts';
+import { UserControlEvent } from '../command/control-message.ts';
 import { readPlay, readPublish } from '../command/publish-command.ts';
 import { type StatusCode, statusObject } from '../command/status.ts';
+import { appOf, placeKey } from '../command/stream-address.ts';
 import { ProtocolError } from '../errors.ts';
 import type { Tag } from '../flv/tag.ts';
 import { ServerHandshake } from '../handshake/server-handshake.ts';
 import type { ConnectionEvent } from './connection-event.ts';
 import { type ConnectionState, checkAllowed, lastWords, step } from './connection-state.ts';
+import { FlowControl } from './flow-control.ts';
 import { IncomingMedia } from './incoming-media.ts';
 import { MessageInput } from './message-input.ts';
 import { MessageOutput } from './message-output.ts';
 import { RateBucket } from './rate-bucket.ts';
-
-/** Announced to every client: FFmpeg copies it, which cuts its chunk count by 500. WIRE 5. */
-const announcedChunkSize = 65_536;
-/** Bytes a peer may send before it must hear an Acknowledgement from us, and the other way round. */
-const acknowledgementWindow = 2_500_000;
-/** A window of a few bytes would buy an answer to every read; real ones are larger than this. */
-const smallestPeerWindow = 65_536;
 
 export interface ServerConnectionOptions {
   /** So many bytes that nobody can guess. */
@@ -52,6 +43,7 @@ export class ServerConnection {
   readonly #media: IncomingMedia;
   readonly #input: MessageInput;
   readonly #output = new MessageOutput();
+  readonly #flow = new FlowControl(this.#output);
   /** Message streams that were created. */
   readonly #streams = new Set<number>();
   readonly #commandRate = new RateBucket(commandLimits.commandsPerSecond);
@@ -69,8 +61,6 @@ export class ServerConnection {
   #pending: PendingRequest | undefined;
   #lastRequest = 0;
   #now = 0;
-  #acknowledged = 0;
-  #peerWindow = acknowledgementWindow;
 
   constructor(options: ServerConnectionOptions) {
     this.#media = new IncomingMedia({
@@ -96,7 +86,7 @@ export class ServerConnection {
     try {
       const rest = this.#handshake === undefined ? borrowed : this.#shakeHands(borrowed, this.#handshake);
       if (rest.length > 0) this.#input.receive(rest);
-      this.#acknowledge();
+      if (this.#state === 'open') this.#flow.acknowledge(this.#input.received);
     } catch (error) {
       this.#state = 'closed';
       throw error;
@@ -167,7 +157,7 @@ export class ServerConnection {
 
   /** Asks for a sign of life. RTMP 7.1.7 PingRequest. `time` in milliseconds. */
   ping(time: number): void {
-    this.#output.userControl(UserControlEvent.PingRequest, time >>> 0);
+    this.#flow.ping(time);
   }
 
   /** Takes no more input. */
@@ -193,14 +183,6 @@ export class ServerConnection {
     return borrowed.subarray(consumed);
   }
 
-  // RTMP 5.4.3. Some clients stall without these. WIRE 5.
-  #acknowledge(): void {
-    const { received } = this.#input;
-    if (received - this.#acknowledged < this.#peerWindow || this.#state !== 'open') return;
-    this.#acknowledged = received;
-    this.#output.control(MessageType.Acknowledgement, uint32Payload(received >>> 0));
-  }
-
   #receiveMessage(message: Message): void {
     switch (message.type) {
       case MessageType.Audio:
@@ -220,18 +202,9 @@ export class ServerConnection {
       case MessageType.WindowAcknowledgementSize:
       case MessageType.SetPeerBandwidth:
         this.#limitRate(this.#controlRate);
-        this.#receiveControl(message);
+        this.#flow.receive(message);
         return;
       default: // Shared objects and types nobody has named are not ours to judge. RTMP 7.1.
-    }
-  }
-
-  #receiveControl(message: Message): void {
-    const control = readControlMessage(message.type, message.payload);
-    if (control.type === 'window-acknowledgement-size') {
-      this.#peerWindow = Math.max(control.size, smallestPeerWindow);
-    } else if (control.type === 'user-control' && control.event === UserControlEvent.PingRequest) {
-      this.#output.userControl(UserControlEvent.PingResponse, control.value);
     }
   }
 
@@ -273,14 +246,20 @@ export class ServerConnection {
     const connect = readConnect(command);
     this.#client = connect;
     const request = this.#request('connect', command.transactionId, 0);
-    this.#events.push({ type: 'connect', request, app: connect.app, flashVer: connect.flashVer });
+    const signIn = readSignIn(connect);
+    this.#events.push({
+      type: 'connect',
+      request,
+      app: appOf(connect),
+      flashVer: connect.flashVer,
+      signIn,
+      bare: signIn === undefined && placeKey(connect) === undefined,
+    });
   }
 
   // RTMP 7.2.1.1, the server's side in the order of its message flow.
   #answerConnect(transactionId: number): void {
-    this.#output.control(MessageType.WindowAcknowledgementSize, uint32Payload(acknowledgementWindow));
-    this.#output.control(MessageType.SetPeerBandwidth, peerBandwidthPayload(acknowledgementWindow));
-    this.#output.setChunkSize(announcedChunkSize);
+    this.#flow.announce();
     this.#output.userControl(UserControlEvent.StreamBegin, 0);
     this.#output.command(0, '_result', transactionId, ...connectResult(this.#client));
     this.#output.amf3 = this.#client.objectEncoding === 3; // practice: as Flash servers do, from the next one on

@@ -2,7 +2,7 @@ import * as fc from 'fast-check';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { commandLimits } from '../../src/command/command-limits.ts';
-import { parseStreamAddress } from '../../src/command/stream-address.ts';
+import { appOf, parseStreamAddress, placeKey } from '../../src/command/stream-address.ts';
 import { ProtocolError } from '../../src/errors.ts';
 
 const key = 'psk_7h2kq9d4_0123456789abcdefghjkmnpqrs';
@@ -170,5 +170,22 @@ describe('garbage', () => {
       }),
       { seed: 20261122, numRuns: 500 },
     );
+  });
+});
+
+describe('who has signed in', () => {
+  it('need not name the stream', () => {
+    const answer = 'live?authmod=adobe&user=u&challenge=c&response=r&opaque=o';
+    expect(parse(at(answer), '')).toEqual({ app: 'live', name: '', key: undefined });
+    expect(() => parse(at('live?authmod=adobe&user=u'), '')).toThrow(ProtocolError);
+  });
+});
+
+describe('connect alone', () => {
+  it('tells the application, and the key if that is there', () => {
+    expect(appOf(at(`/live/_definst_?key=${key}`))).toBe('live');
+    expect(placeKey(at(`live?key=${key}`, 'rtmps://h/live'))).toBe(key);
+    expect(placeKey(at('live', `rtmps://h/live?key=${key}`))).toBe(key);
+    expect(placeKey(at('live'))).toBeUndefined();
   });
 });

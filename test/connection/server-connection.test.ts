@@ -142,6 +142,18 @@ const fromLatin1 = (hex: string) => Buffer.from(fromHex(hex)).toString('latin1')
 /** The roles and timestamps of the tags, which is what most tests are about. */
 const short = (tags: readonly SeenTag[]) => tags.map(({ role, timestamp }) => `${role}@${timestamp}`);
 
+describe('connect', () => {
+  it.each([
+    ['live/_definst_', { app: 'live', bare: true }],
+    [`live?key=${key}`, { app: 'live', bare: false, signIn: undefined }],
+    ['live?authmod=adobe&user=u', { app: 'live', bare: false, signIn: { method: 'adobe', user: 'u' } }],
+  ])('tells what %s says', (app, expected) => {
+    const { send, events } = serve({ answering: false });
+    send(new ClientScript().handshake().connect(app));
+    expect(events.at(-1)).toMatchObject(expected);
+  });
+});
+
 describe('OBS', () => {
   // WIRE 5: OBS puts metadata, audio and video on chunk stream 4, and relies on deltas of type 2 and 3 headers.
   const media = (script: ClientScript) =>
@@ -163,7 +175,14 @@ describe('OBS', () => {
     send(script);
     expect(events.map(plain)).toEqual([
       { type: 'handshaken', encrypted: false, digest: false },
-      { type: 'connect', request: 1, app: 'live', flashVer: 'FMLE/3.0 (compatible; FMSc/1.0)' },
+      {
+        type: 'connect',
+        request: 1,
+        app: 'live',
+        flashVer: 'FMLE/3.0 (compatible; FMSc/1.0)',
+        signIn: undefined,
+        bare: true,
+      },
       {
         type: 'publish',
         request: 2,
