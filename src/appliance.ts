@@ -7,7 +7,7 @@ import { Archive } from './archive/archive.ts';
 import { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import { type DevelopmentAuthority, leafNames } from './certificates/development-authority.ts';
 import { DevelopmentSource } from './certificates/development-source.ts';
-import { ChallengeAnswers } from './certificates/challenge-answers.ts';
+import { ChallengeAnswers } from './door/challenge-answers.ts';
 import { openLocalSource } from './certificates/local-source.ts';
 import { ClientCertificateGate } from './client-certificates/client-certificate-gate.ts';
 import type { Config } from './config.ts';

@@ -2,6 +2,7 @@
 // reads on after "found X, ". Durations become milliseconds, sizes bytes, addresses { host, port }; relative
 // paths are made absolute by config.ts. What this version cannot do yet is refused here, in words. pure.
 import { z } from 'zod';
+import { parseCertificateName } from './certificates/certificate-name.ts';
 import { formatAddressBlock, parseAddressBlock } from './ops/address.ts';
 import { parseDuration, parseSize } from './ops/quantities.ts';
 
@@ -20,6 +21,10 @@ export const configDefaults = {
     directoryUrl: 'https://acme-v02.api.letsencrypt.org/directory',
     email: null,
     challenge: 'tls-alpn-01',
+    dnsHook: null,
+    eab: null,
+    profile: null,
+    rsa: false,
     caFile: null,
   },
   store: 'sqlite',
@@ -122,7 +127,7 @@ const listeners = z
     }
   });
 
-const certificateForms = 'expected self-signed, { cert: FILE, key: FILE } or a list of such pairs';
+const certificateForms = 'expected self-signed, acme, { cert: FILE, key: FILE } or a list of such pairs';
 const pair = z.strictObject({ cert: text('a file'), key: text('a file') });
 const certificate = z.union([z.enum(['self-signed', 'acme']), pair, z.array(pair).min(1)], {
   error: certificateForms,
@@ -130,11 +135,14 @@ const certificate = z.union([z.enum(['self-signed', 'acme']), pair, z.array(pair
 
 const publicName = 'expected a host name such as ingest.example.com, without a port or rtmps://';
 
-export const configSchema = block({
+const wildcard = z.string().regex(/^\*(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?){2,}$/i);
+
+const settings = block({
   /** Public names; the first one is shown in encoder settings. Lower case. */
-  hosts: z.array(z.union([z.hostname(), z.ipv4(), z.ipv6()], { error: publicName }).transform(lowerCase), {
-    error: 'expected a list such as [ingest.example.com]',
-  }),
+  hosts: z.array(
+    z.union([z.hostname(), z.ipv4(), z.ipv6(), wildcard], { error: publicName }).transform(lowerCase),
+    { error: 'expected a list such as [ingest.example.com]' },
+  ),
   /** Database, secrets and, unless told otherwise, recordings. An absolute path. */
   dataDir: text('a folder'),
   /** Certificates and their private keys. An absolute path. */
@@ -153,24 +161,31 @@ export const configSchema = block({
   ),
   tls: block({
     minVersion: choice(['TLSv1.2', 'TLSv1.3']),
-    /** `self-signed`, or PEM files by absolute paths, chosen by server name. */
-    certificate: certificate.transform((chosen, context) => {
-      if (chosen === 'self-signed') return chosen;
-      if (chosen !== 'acme') return Array.isArray(chosen) ? chosen : [chosen];
-      const message =
-        'but ACME is not available in this version; use self-signed or { cert: FILE, key: FILE }';
-      context.addIssue({ code: 'custom', message });
-      return z.NEVER;
-    }),
-    clientAuth: choice(['none', 'optional', 'required']).refine((chosen) => chosen === 'none', {
-      error: 'but client certificates are not available in this version; use none',
-    }),
+    /** `self-signed`, `acme`, or PEM files by absolute paths, chosen by server name. */
+    certificate: certificate.transform((chosen) =>
+      typeof chosen === 'string' || Array.isArray(chosen) ? chosen : [chosen],
+    ),
+    /** Whether TLS clients are asked for a certificate of this installation (docs/certificates.md). */
+    clientAuth: choice(['none', 'optional', 'required']),
   }),
-  /** Read by nobody until `tls.certificate: acme` is available. */
+  /** Read only with `tls.certificate: acme`. */
   acme: block({
     directoryUrl: z.url({ protocol: /^https$/, error: 'expected an https:// address' }),
     email: z.email({ error: 'expected an e-mail address' }).nullable(),
     challenge: choice(['tls-alpn-01', 'http-01', 'dns-01']),
+    /** Program that makes and removes TXT records, for dns-01. An absolute path. */
+    dnsHook: text('a program').nullable(),
+    /** Account that the authority has given out beforehand (external account binding). */
+    eab: z
+      .strictObject(
+        { keyId: text('the key id'), hmacKeyFile: text('a file') },
+        { error: 'expected { keyId: ID, hmacKeyFile: FILE }' },
+      )
+      .nullable(),
+    /** Kind of certificate, of those that the authority offers. */
+    profile: text('a profile').nullable(),
+    /** A second certificate with an RSA key. */
+    rsa: z.boolean({ error: 'expected true or false' }),
     caFile: text('a PEM file').nullable(),
   }),
   store: text('sqlite').superRefine((chosen, context) => {
@@ -230,9 +245,27 @@ export const configSchema = block({
   }),
 });
 
+export const configSchema = settings.superRefine((chosen, context) => {
+  if (chosen.tls.certificate !== 'acme') return;
+  const { hosts, listeners: doorsHere } = chosen;
+  const { challenge, dnsHook } = chosen.acme;
+  const refuse = (path: string[], message: string) => context.addIssue({ code: 'custom', path, message });
+  const wide = hosts.find((host) => host.startsWith('*.'));
+  if (hosts.length === 0)
+    refuse(['hosts'], 'but tls.certificate: acme needs a public name, such as [ingest.example.com]');
+  if (wide !== undefined && challenge !== 'dns-01')
+    refuse(['acme', 'challenge'], `but ${wide} among the hosts can only be had by dns-01`);
+  if (hosts.some((host) => parseCertificateName(host)?.kind === 'ip') && challenge === 'dns-01')
+    refuse(['acme', 'challenge'], 'but an address among the hosts cannot be validated by dns-01');
+  if (challenge === 'dns-01' && dnsHook === null)
+    refuse(['acme', 'dnsHook'], 'but acme.challenge: dns-01 needs a program that makes TXT records');
+  if (challenge === 'http-01' && !doorsHere.some(({ accept }) => accept.includes('http')))
+    refuse(['listeners'], 'but acme.challenge: http-01 needs a listener that accepts http, at port 80');
+});
+
 /** Keys of the block at `path`, list items counting as 0; none where a single value stands. */
 export function configKeysAt(path: readonly PropertyKey[]): readonly string[] {
-  let schemas: readonly z.core.$ZodType[] = [configSchema];
+  let schemas: readonly z.core.$ZodType[] = [settings];
   for (const segment of path) schemas = schemas.flatMap((schema) => childrenOf(schema, segment));
   return schemas.flatMap(unwrapped).flatMap((schema) => {
     return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];

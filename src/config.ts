@@ -102,6 +102,11 @@ function readConfig(options: ConfigOptions): { config: Config; written: unknown 
     acme: {
       ...acme,
       caFile: acme.caFile === null ? null : absolute(acme.caFile, 'acme', 'caFile'),
+      dnsHook: acme.dnsHook === null ? null : absolute(acme.dnsHook, 'acme', 'dnsHook'),
+      eab:
+        acme.eab === null
+          ? null
+          : { ...acme.eab, hmacKeyFile: absolute(acme.eab.hmacKeyFile, 'acme', 'eab', 'hmacKeyFile') },
     },
   };
   const written = source.values as z.input<typeof configSchema>;

@@ -212,7 +212,7 @@ describe('mistakes', () => {
     ['listeners: [{ address: "0.0.0.0:1", accept: [] }]', 'expected at least one of rtmp'],
     ['listeners: [{ address: "0.0.0.0:1" }]', 'accept: found nothing, expected a list'],
     ['tls: { minVersion: TLSv1.1 }', 'expected TLSv1.2 or TLSv1.3'],
-    ['tls: { certificate: { cert: a.pem } }', 'expected self-signed, { cert: FILE, key: FILE }'],
+    ['tls: { certificate: { cert: a.pem } }', 'expected self-signed, acme, { cert: FILE, key: FILE }'],
     ['limits: { handshakeTimeout: 0 }', 'from 1ms to 24h'],
     ['limits: { idleTimeout: 25d }', 'from 1ms to 24h'],
     ['limits: { messageSize: 16MiB }', 'from 64KiB to 16777215'],
@@ -224,7 +224,6 @@ describe('mistakes', () => {
   });
 
   it.each([
-    ['tls: { certificate: acme }', 'ACME is not available in this version'],
     ['tls: { clientAuth: required }', 'client certificates are not available in this version'],
     ['store: postgres://penstock:hunter2@db/penstock', 'PostgreSQL is not available in this version'],
     ['recorder: { segment: { maxDuration: 1h } }', 'segments are not available in this version'],
@@ -233,6 +232,37 @@ describe('mistakes', () => {
     const problems = problemsOf(() => load(yaml));
     expect(problems).toEqual([expect.stringContaining(expected)]);
     expect(problems.join()).not.toContain('hunter2');
+  });
+
+  it.each([
+    ['', 'hosts: found an empty list, but tls.certificate: acme needs a public name'],
+    [
+      'hosts: [a.example, "*.a.example"]',
+      'acme.challenge: found "tls-alpn-01", but *.a.example among the hosts',
+    ],
+    ['hosts: [203.0.113.7]\nacme: { challenge: dns-01, dnsHook: hook }', 'cannot be validated by dns-01'],
+    [
+      'hosts: [a.example]\nacme: { challenge: dns-01 }',
+      'acme.dnsHook: found nothing, but acme.challenge: dns-01',
+    ],
+    ['hosts: [a.example]\nacme: { challenge: http-01 }', 'needs a listener that accepts http'],
+    ['hosts: [a.example]\nacme: { eab: { keyId: x } }', 'found nothing, expected a file'],
+    ['hosts: [a.example]\nacme: { directoryUrl: "http://a.example/dir" }', 'expected an https:// address'],
+  ])('with ACME are told before an authority is asked: %j', (yaml, expected) => {
+    const problems = problemsOf(() => load(`tls: { certificate: acme }\n${yaml}`));
+    expect(problems).toEqual([expect.stringContaining(expected)]);
+  });
+
+  it('with ACME make paths absolute, and allow wildcards where they can be had', () => {
+    const { hosts, acme } = load(
+      'hosts: ["*.A.example"]\ntls: { certificate: acme }\n' +
+        'acme: { challenge: dns-01, dnsHook: hook, eab: { keyId: x, hmacKeyFile: eab.key } }',
+    );
+    expect(hosts).toEqual(['*.a.example']);
+    expect([acme.dnsHook, acme.eab?.hmacKeyFile]).toEqual([
+      expect.stringMatching(/^\/.*\/hook$/),
+      expect.stringMatching(/^\/.*\/eab\.key$/),
+    ]);
   });
 
   it('without harm are warnings', () => {

@@ -8,6 +8,7 @@ import {
   type ServerResponse,
 } from 'node:http';
 import { createServer, type Server, type Socket } from 'node:net';
+import type { ChallengeAnswers } from './challenge-answers.ts';
 import type { CertificateChooser, TlsPolicy } from '../certificates/tls-policy.ts';
 import { SetupError } from '../errors.ts';
 import type { AddressBlock } from '../ops/address.ts';
@@ -42,6 +43,8 @@ export interface DoorOptions {
   readonly ingestLatency: number;
   readonly tls: TlsPolicy;
   readonly certificates: CertificateChooser & { onRenewed(listener: () => void): () => void };
+  /** What an ACME authority is to find at this moment. */
+  readonly challenges: Pick<ChallengeAnswers, 'contextFor' | 'pageAt'>;
   /** Who must begin with a PROXY header, and is believed. */
   readonly trustedProxies: readonly AddressBlock[];
   /** Whether an address is locked out: its connections are closed as soon as they are accepted. */
@@ -79,6 +82,9 @@ export class DoorServer implements Component {
     this.#tls = new TlsTerminator({
       policy: options.tls,
       certificates: options.certificates,
+      challenges: options.challenges,
+      clock: options.clock,
+      random: options.random,
       log: options.log,
       onSecured: (socket, visitor) => this.#sniff(socket, visitor, true),
     });
@@ -213,6 +219,11 @@ export class DoorServer implements Component {
     if (visitor === undefined || this.#tunnels.handle(request, response, visitor)) return;
     if (!visitor.accept.has(door)) return refuseInWords(response, this.#wrongDoor(door));
     if (door === 'https') return this.#options.onRequest(request, response);
+    const page = this.#options.challenges.pageAt(request.url ?? '');
+    if (page !== undefined) {
+      response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end(page); // RFC 8555 8.3
+      return;
+    }
     const target = this.#options.betterUrl('http');
     if (target === undefined) response.writeHead(403).end();
     else response.writeHead(308, { Location: redirection(target, request.url ?? '') }).end();

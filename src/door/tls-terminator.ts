@@ -5,8 +5,16 @@
 // it, and with minVersion TLSv1.3 there is no exception at all.
 import type { Socket } from 'node:net';
 import { createServer, type Server, type TLSSocket } from 'node:tls';
-import { type CertificateChooser, type TlsPolicy, tlsServerOptions } from '../certificates/tls-policy.ts';
+import { acmeProtocol, type ChallengeAnswers } from './challenge-answers.ts';
+import {
+  type CertificateChooser,
+  chooseApplicationProtocol,
+  type TlsPolicy,
+  tlsServerOptions,
+} from '../certificates/tls-policy.ts';
+import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
+import type { Random } from '../ops/random.ts';
 import type { TlsFacts } from '../ops/origin.ts';
 import { helloKindOf } from './client-hello.ts';
 import { doorLimits } from './door-limits.ts';
@@ -14,16 +22,24 @@ import { doorLimits } from './door-limits.ts';
 export interface TlsTerminatorOptions<Visitor> {
   readonly policy: TlsPolicy;
   readonly certificates: CertificateChooser & { onRenewed(listener: () => void): () => void };
+  /** What an ACME authority is to find. */
+  readonly challenges: Pick<ChallengeAnswers, 'contextFor'>;
+  readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   /** The handshake is done. */
   readonly onSecured: (socket: TLSSocket, visitor: Visitor) => void;
 }
+
+/** Milliseconds for which one key enciphers session tickets; a renewed certificate brings new ones at once. */
+const ticketKeyLife = 86_400_000;
 
 export class TlsTerminator<Visitor> {
   readonly #options: TlsTerminatorOptions<Visitor>;
   readonly #ordinary: Server;
   readonly #nameless: Server;
   readonly #unsubscribe: () => void;
+  #ticketKeysSince: number;
   /** Visitors inside their handshake, by addresses and ports: the TLS server makes a socket of its own. */
   readonly #handshaking = new Map<string, Visitor>();
 
@@ -34,12 +50,17 @@ export class TlsTerminator<Visitor> {
       options.policy.minVersion === 'TLSv1.3'
         ? this.#ordinary
         : this.#createServer({ maxVersion: 'TLSv1.2' });
+    // New handshakes only: whoever is connected keeps what was agreed, and notices nothing.
     this.#unsubscribe = options.certificates.onRenewed(() => {
-      const context = tlsServerOptions(options.policy, options.certificates);
+      // With new ticket keys, or a client that comes back would be resumed under the old certificate.
+      this.#ticketKeysSince = options.clock.monotonic();
+      const policy = { ...options.policy, ticketKeys: options.random.bytes(48) };
+      const context = tlsServerOptions(policy, options.certificates);
       this.#ordinary.setSecureContext(context);
       if (this.#nameless !== this.#ordinary)
         this.#nameless.setSecureContext({ ...context, maxVersion: 'TLSv1.2' });
     });
+    this.#ticketKeysSince = options.clock.monotonic();
   }
 
   /** Takes over a socket and what was read of it already. Whoever destroys the socket ends the handshake. */
@@ -52,6 +73,7 @@ export class TlsTerminator<Visitor> {
       const kind = hello.length < doorLimits.clientHelloSize ? helloKindOf(hello) : 'ordinary';
       if (kind === 'incomplete') return false;
       socket.unshift(hello);
+      this.#rotateTicketKeys();
       (kind === 'nameless' ? this.#nameless : this.#ordinary).emit('connection', socket);
       return true;
     };
@@ -69,9 +91,30 @@ export class TlsTerminator<Visitor> {
     this.#unsubscribe();
   }
 
+  // RFC 9325 3.4: who steals the keys of one day can read no other day. Asked at each handshake, for without one
+  // the old keys do nothing.
+  #rotateTicketKeys(): void {
+    const { clock, random } = this.#options;
+    if (clock.monotonic() - this.#ticketKeysSince < ticketKeyLife) return;
+    this.#ticketKeysSince = clock.monotonic();
+    const keys = Buffer.from(random.bytes(48));
+    for (const server of new Set([this.#ordinary, this.#nameless])) server.setTicketKeys(keys);
+  }
+
   #createServer(versions: { readonly maxVersion?: 'TLSv1.2' }): Server {
-    const { policy, certificates, log } = this.#options;
-    const server = createServer({ ...tlsServerOptions(policy, certificates), ...versions });
+    const { policy, certificates, challenges, log } = this.#options;
+    const server = createServer({
+      ...tlsServerOptions(policy, certificates),
+      ...versions,
+      // An ordinary function: Node hands the socket over as `this`.
+      ALPNCallback: function (this: TLSSocket, { servername, protocols }) {
+        if (!protocols.includes(acmeProtocol)) return chooseApplicationProtocol(protocols);
+        const context = challenges.contextFor(servername);
+        if (context === undefined) return undefined;
+        this.setKeyCert(context); // RFC 8737 3: the same name gets another certificate
+        return acmeProtocol;
+      },
+    });
     server.on('secureConnection', (socket) => this.#secured(socket));
     // Node leaves the socket open on a failed or timed-out handshake; closing it is up to us.
     server.on('tlsClientError', (error, socket) => {
@@ -94,6 +137,10 @@ export class TlsTerminator<Visitor> {
       return;
     }
     socket.on('error', () => socket.destroy()); // Node leaves a socket open whose TLS failed after the handshake
+    if (socket.alpnProtocol === acmeProtocol) {
+      socket.end(); // RFC 8737 3: the handshake is all there is to see
+      return;
+    }
     this.#options.onSecured(socket, visitor);
   }
 }

@@ -25,6 +25,7 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   recorder: ['ops', 'flv', 'hub', 'archive'],
   playback: ['ops', 'flv', 'archive'],
   certificates: ['bytes', 'ops'],
+  acme: ['bytes', 'ops', 'store', 'certificates', 'door'],
   transport: ['ops', 'tunnel'],
   door: ['bytes', 'ops', 'tunnel', 'transport', 'certificates'],
   session: ['bytes', 'ops', 'store', 'transport', 'connection', 'command', 'flv', 'keys', 'hub', 'playback'],
@@ -52,10 +53,11 @@ const roof = [
 /** Who may use an outside module: a room (`door/`), one file, or files by their ending (`*-store.ts`). */
 const owners: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['door/', 'doctor/', 'transport/', 'download/', 'console/', 'certificates/'],
-  'node:tls': ['door/', 'doctor/', 'download/', 'console/', 'certificates/'],
-  'node:http': ['door/', 'doctor/', 'download/', 'console/', 'certificates/'],
-  'node:https': ['door/', 'download/', 'console/', 'certificates/'],
+  'node:tls': ['acme/', 'door/', 'doctor/', 'download/', 'console/', 'certificates/'],
+  'node:http': ['acme/', 'door/', 'doctor/', 'download/', 'console/', 'certificates/'],
+  'node:https': ['acme/', 'door/', 'download/', 'console/', 'certificates/'],
   'node:fs': [
+    'acme/',
     'archive/',
     'encryption/data-key.ts',
     'doctor/',
@@ -67,6 +69,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'cli-doctor.ts',
   ],
   'node:crypto': [
+    'acme/',
     'handshake/',
     'encryption/',
     'keys/',
@@ -87,6 +90,8 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   commander: ['cli.ts', 'cli-ground.ts'],
   yaml: ['config.ts', 'config-source.ts', 'console/', 'keys/'],
   zod: ['config.ts', 'config-schema.ts', 'console/', 'keys/'],
+  'acme-client': ['acme/'],
+  'node:child_process': ['acme/', 'encryption/data-key.ts'],
   'node-forge': ['certificates/'],
 };
 

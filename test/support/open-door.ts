@@ -4,6 +4,7 @@ import { connect as connectTls, type ConnectionOptions, type TLSSocket } from 'n
 import type { RequestListener } from 'node:http';
 import { once } from 'node:events';
 import { onTestFinished } from 'vitest';
+import { ChallengeAnswers } from '../../src/door/challenge-answers.ts';
 import { DoorServer, type DoorOptions } from '../../src/door/door-server.ts';
 import type { Transport } from '../../src/transport/transport.ts';
 import { FakeClock } from './fake-clock.ts';
@@ -48,6 +49,7 @@ export function buildDoor(options: TestDoorOptions = {}) {
     ingestLatency: 0,
     tls: { minVersion: 'TLSv1.2', ticketKeys: new Uint8Array(48).fill(7) },
     certificates,
+    challenges: new ChallengeAnswers(),
     trustedProxies: [],
     betterUrl: (wanted) =>
       wanted === 'rtmp' ? 'rtmps://ingest.example.com/live' : 'https://ingest.example.com:8443/',
