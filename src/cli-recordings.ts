@@ -39,7 +39,8 @@ export function addRecordingCommands(): void {
     recording.command('get <id>').description('copy a recording, also one in progress, out of the archive'),
   )
     .option('-o, --output <file>', 'a new file, or - for standard output')
-    .action(async (id: string, options: { output?: string }) =>
+    .option('--event', 'all segments of its event, as one file')
+    .action(async (id: string, options: { output?: string; event?: boolean }) =>
       onArchive(async (archive, verbs, audit) => {
         const report = await verbs.getRecording(archive, { ...options, id, writeOut });
         audit.note({ action: 'recording.downloaded', source: 'cli', detail: `recording ${id}` });

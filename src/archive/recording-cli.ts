@@ -5,12 +5,13 @@ import { open, unlink } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { ApplianceError, ResourceError, SetupError } from '../errors.ts';
 import { argumentInvalid } from '../ops/arguments.ts';
-import { parseStreamName, type RecordingId } from '../ops/names.ts';
+import { parseStreamName } from '../ops/names.ts';
 import { formatDuration, formatSize, parseDuration, parseInstant } from '../ops/quantities.ts';
 import type { Report } from '../ops/report.ts';
 import { formatFields, formatTable } from '../ops/table.ts';
 import type { Archive } from './archive.ts';
 import type { RecordingEntry, RecordingFilter } from './catalogue-store.ts';
+import { EventReader } from './event-reader.ts';
 import { parseRecordingId } from './recording-name.ts';
 
 /** Writes to standard output; resolves when it may go on. */
@@ -89,20 +90,31 @@ export interface GetRecordingOptions {
   readonly id: string;
   /** A file that does not exist yet, or `-` for standard output. Default: the recording's own name, here. */
   readonly output?: string | undefined;
+  /** All segments of its event, as one file. */
+  readonly event?: boolean | undefined;
   readonly writeOut: WriteOut;
 }
 
 /** Copies a recording out. Throws SetupError NOT_FOUND or ARGUMENT_INVALID (the file exists), ResourceError. */
 export async function getRecording(archive: Archive, options: GetRecordingOptions): Promise<Report> {
   const entry = await mustFind(archive, options.id);
-  const output = options.output ?? basename(entry.path);
+  const segments = options.event === true ? await archive.listEvent(entry.id) : [entry];
+  const reader = options.event === true ? new EventReader(archive, segments) : undefined;
+  const pieces = reader?.pieces() ?? archive.read(entry.id);
+  const { path } = segments[0] ?? entry;
+  const output =
+    options.output ?? basename(reader === undefined ? path : path.replace(/\.flv$/, '_event.flv'));
   if (output === '-') {
-    for await (const piece of archive.read(entry.id)) await options.writeOut(piece);
+    for await (const piece of pieces) await options.writeOut(piece);
     return { json: undefined, text: '' };
   }
-  const bytes = await copyToFile(archive, entry.id, output);
-  const unfinished = entry.state === 'recording' ? ', still being recorded' : '';
-  return { json: { id: entry.id, output, bytes }, text: `${output}: ${formatSize(bytes)}${unfinished}` };
+  const bytes = await copyToFile(pieces, output, reader);
+  const unfinished = segments.some(({ state }) => state === 'recording') ? ', still being recorded' : '';
+  const whole = reader === undefined ? '' : `, ${segments.length} segments`;
+  return {
+    json: { id: reader === undefined ? entry.id : entry.event, output, bytes },
+    text: `${output}: ${formatSize(bytes)}${whole}${unfinished}`,
+  };
 }
 
 /** Throws SetupError NOT_FOUND, or ARGUMENT_INVALID while it is being recorded. */
@@ -139,14 +151,22 @@ async function mustFind(archive: Archive, id: string): Promise<RecordingEntry> {
   });
 }
 
-async function copyToFile(archive: Archive, id: RecordingId, output: string): Promise<number> {
+async function copyToFile(
+  pieces: AsyncIterable<Uint8Array>,
+  output: string,
+  event: EventReader | undefined,
+): Promise<number> {
   try {
     const target = await open(output, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL, 0o600);
     let bytes = 0;
     try {
-      for await (const piece of archive.read(id)) {
+      for await (const piece of pieces) {
         await target.writeFile(piece);
         bytes += piece.length;
+      }
+      if (event !== undefined && bytes > 0) {
+        const head = event.finalHead(); // in place of the one that could not know the index
+        await target.write(head, 0, head.length, 0);
       }
     } catch (error) {
       await unlink(output); // half a copy must not pass for a recording

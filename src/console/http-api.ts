@@ -21,7 +21,7 @@ export interface LiveStreams {
 }
 
 export interface HttpApiParts {
-  readonly archive: Pick<Archive, 'list' | 'find' | 'openForRead'>;
+  readonly archive: Pick<Archive, 'list' | 'listEvent' | 'find' | 'openForRead' | 'read'>;
   readonly streams: LiveStreams;
   readonly tokenGate: TokenGate;
   /** What the verbs of `penstock key` and `penstock token` work on; whose doing it is comes with each request. */

@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { parseRecordingId } from '../archive/recording-name.ts';
 import { SetupError } from '../errors.ts';
 import { problemDocument, problemType, sendProblem } from '../download/problem.ts';
+import { sendEvent } from '../download/event-download.ts';
 import { sendRecording } from '../download/recording-download.ts';
 import type { Clock } from '../ops/clock.ts';
 import { Access } from './access.ts';
@@ -57,17 +58,27 @@ export function createHttpHandler(
       return;
     }
     const id = parseRecordingId(idText);
-    const recording = id === undefined ? undefined : await archive.openForRead(id);
-    if (recording === undefined) throw new SetupError('NOT_FOUND', 'There is no such recording.');
-    if (request.method === 'GET') {
-      audit.note({
-        action: 'recording.downloaded',
-        source: access.sourceOf(request),
-        stream: recording.entry.stream,
-        detail: `recording ${idText} to ${request.socket.remoteAddress}`,
-      });
+    if (id !== undefined && wantsEvent(request)) {
+      const segments = await archive.listEvent(id);
+      if (segments[0] === undefined) throw noSuchRecording();
+      noteDownload(request, segments[0].stream, `event of ${idText}`);
+      await sendEvent(request, response, { archive, segments }, { clock, log });
+      return;
     }
+    const recording = id === undefined ? undefined : await archive.openForRead(id);
+    if (recording === undefined) throw noSuchRecording();
+    noteDownload(request, recording.entry.stream, `recording ${idText}`);
     await sendRecording(request, response, recording, { clock, log });
+  }
+
+  function noteDownload(request: IncomingMessage, stream: string, what: string): void {
+    if (request.method !== 'GET') return;
+    audit.note({
+      action: 'recording.downloaded',
+      source: access.sourceOf(request),
+      stream,
+      detail: `${what} to ${request.socket.remoteAddress}`,
+    });
   }
 
   async function answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
@@ -103,4 +114,13 @@ export function createHttpHandler(
     for (const [name, value] of Object.entries(sharedHeaders)) response.setHeader(name, value);
     void answer(request, response, path);
   };
+}
+
+/** `?event=1`: all segments of the event as one file. */
+function wantsEvent(request: IncomingMessage): boolean {
+  return /[?&]event=1(?:&|$)/.test(request.url ?? '');
+}
+
+function noSuchRecording(): SetupError {
+  return new SetupError('NOT_FOUND', 'There is no such recording.');
 }

@@ -139,7 +139,7 @@ async function pump(
 }
 
 /** False when the peer went away, or took nothing for too long. */
-function drained(response: ServerResponse, clock: Clock): Promise<boolean> {
+export function drained(response: ServerResponse, clock: Clock): Promise<boolean> {
   return new Promise((resolve) => {
     const settle = (goesOn: boolean) => (): void => {
       cancel();
@@ -159,7 +159,7 @@ function headerText(value: string | string[] | undefined): string | undefined {
 }
 
 /** Made here from checked parts, plain ASCII: `live_camera-1_2026-11-22T13-05-09Z.flv`. */
-function fileName({ stream, startedAt }: RecordingEntry): string {
+export function fileName({ stream, startedAt }: RecordingEntry): string {
   const start = `${new Date(startedAt).toISOString().slice(0, 19)}Z`;
   return (
     `${stream}_${start}`.replaceAll(/[^A-Za-z0-9._-]/g, (character) => (character === ':' ? '-' : '_')) +

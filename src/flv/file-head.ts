@@ -37,9 +37,9 @@ const ownProperties: ReadonlySet<string> = new Set([
   'keyframes',
 ]);
 
-/** The head of a recording that has just begun. */
-export function provisionalHead(client: ClientMetadata | undefined): Uint8Array {
-  const properties: [string, AmfValue][] = [['duration', 0], ...clientProperties(client)];
+/** The head of a recording that has just begun, or of one that is put together of which only the length is known. */
+export function provisionalHead(client: ClientMetadata | undefined, durationMs = 0): Uint8Array {
+  const properties: [string, AmfValue][] = [['duration', seconds(durationMs)], ...clientProperties(client)];
   return assemble(fileHeader(true, true), properties);
 }
 

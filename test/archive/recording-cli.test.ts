@@ -7,7 +7,10 @@ import {
   listRecordings,
   showRecording,
 } from '../../src/archive/recording-cli.ts';
-import { beginRecording, openTestArchive, someTags } from '../support/archive.ts';
+import { metadataOf } from '../../src/flv/script-data.ts';
+import { beginRecording, openTestArchive, someTags, testKey, testStream } from '../support/archive.ts';
+import { readTags } from '../support/media-tags.ts';
+import { testOrigin } from '../support/test-origin.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const now = Date.UTC(2026, 10, 22, 14);
@@ -95,6 +98,28 @@ describe('penstock recording', () => {
     });
     expect(report.text).toBe('');
     expect(Buffer.concat(pieces).length).toBe(live.bytes);
+  });
+
+  it('get --event: all segments in one file, with an index over all of it', async () => {
+    const { archive, done } = await setUp();
+    const second = await archive.create({
+      stream: testStream,
+      keyId: testKey,
+      startedAt: Date.UTC(2026, 10, 22, 13, 7),
+      origin: testOrigin,
+      continues: done,
+    });
+    for await (const piece of archive.read(done)) await second.append(piece);
+    await second.seal({ durationMs: 2405, gaps: [] });
+    const output = join(temporaryFolder(), 'event.flv');
+    const report = await getRecording(archive, { id: second.id, output, event: true, writeOut });
+    const file = readFileSync(output);
+    expect(report.json).toEqual({ id: done, output, bytes: file.length });
+    expect(report.text).toContain('2 segments');
+    const { tags, reader } = readTags(file);
+    expect(reader.wholeBytes).toBe(file.length);
+    const head = metadataOf(tags[0]!.body);
+    expect([head?.get('filesize'), head?.get('duration')]).toEqual([file.length, 4.805]);
   });
 
   it('get: leaves no half copy', async () => {

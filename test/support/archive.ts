@@ -1,12 +1,15 @@
-// An archive in a folder of the test, with a real database, and recordings made by the real recorder.
+// An archive in a folder of the test, with a real database, and recordings such as the recorder makes.
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Archive } from '../../src/archive/archive.ts';
 import { testOrigin } from './test-origin.ts';
 import type { Tag } from '../../src/flv/tag.ts';
 import type { KeyId, StreamName } from '../../src/ops/names.ts';
-import { RecordingWriter } from '../../src/recorder/recording-writer.ts';
-import { SlabPool } from '../../src/recorder/slab-pool.ts';
+import type { OpenRecording } from '../../src/archive/open-recording.ts';
+import { finalHead, headLength, provisionalHead, type ClientMetadata } from '../../src/flv/file-head.ts';
+import { FileSummary } from '../../src/flv/file-summary.ts';
+import { metadataOf } from '../../src/flv/script-data.ts';
+import { tagSize, writeTag } from '../../src/flv/tag-writer.ts';
 import { openStore } from '../../src/store/store.ts';
 import { FakeClock } from './fake-clock.ts';
 import { aacTag, avcTag } from './media-tags.ts';
@@ -62,15 +65,40 @@ export async function beginRecording(
     origin: testOrigin,
   });
   onTestFinished(() => recording.abandon()); // a file that the test left open, as a killed server does
-  const writer = new RecordingWriter({
-    recording,
-    pool: new SlabPool(),
-    log: new RecordedLog(),
-    closed: () => {},
-  });
-  for (const tag of tags) writer.write(tag);
-  writer.flush();
-  await writer.sync();
-  while (tags.length > 0 && recording.bytes === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+  const writer = new PlainWriter(recording);
+  await writer.begin(tags);
   return { recording, writer };
+}
+
+/** What the recorder does, without its haste: head, tags, and in the end the head that knows everything. */
+class PlainWriter {
+  readonly #recording: OpenRecording;
+  readonly #summary = new FileSummary();
+  #client: ClientMetadata | undefined;
+
+  constructor(recording: OpenRecording) {
+    this.#recording = recording;
+  }
+
+  async begin(tags: readonly Tag[]): Promise<void> {
+    let position = headLength;
+    const parts: Uint8Array[] = [];
+    for (const { type, role, timestamp, body } of tags) {
+      if (this.#client === undefined && (this.#client = metadataOf(body)) !== undefined) continue;
+      const bytes = new Uint8Array(tagSize(body.length));
+      writeTag(bytes, 0, type, timestamp, body);
+      this.#summary.add(type, role, timestamp, position, body);
+      position += bytes.length;
+      parts.push(bytes);
+    }
+    this.#recording.durationMs = this.#summary.durationMs;
+    if (parts.length === 0) return;
+    await this.#recording.append(Buffer.concat([provisionalHead(this.#client), ...parts]));
+  }
+
+  async end(_reason: 'unpublished' | 'shutdown'): Promise<void> {
+    const { durationMs } = this.#summary;
+    await this.#recording.patch(0, finalHead(this.#client, this.#summary, this.#recording.bytes));
+    await this.#recording.seal({ durationMs, gaps: [] });
+  }
 }
