@@ -1,5 +1,6 @@
 // The verbs of `penstock key`. Each answers a Report; bad input is a SetupError that says what would be right.
 // The key itself is in one Report only, the one of its making.
+import type { Secret } from '../bytes/secret.ts';
 import type { Clock } from '../ops/clock.ts';
 import { parseAddressBlock, type AddressBlock } from '../ops/address.ts';
 import { argumentInvalid, readChoice, readMoment, readNote } from '../ops/arguments.ts';
@@ -18,9 +19,10 @@ import {
   secretText,
   type ServerUrls,
 } from './key-report.ts';
-import type { StreamKey } from './key-rule.ts';
+import type { KeySecret, StreamKey } from './key-rule.ts';
 import { openKeyStore } from './key-store.ts';
 import type { SecretHasher } from './secret-hasher.ts';
+import { sealVerifiers, type SignInUser } from './sign-in-verifier.ts';
 import { generateKey, isKeyId } from './stream-key-format.ts';
 
 export interface KeyCliContext {
@@ -85,7 +87,7 @@ export async function rotateKey(
   if (before === undefined) throw keyNotFound(id);
   if (before.expiresAt !== undefined && before.expiresAt <= now) throw keyOver(before, 'has expired');
   const made = generateKey('psk', (length) => context.random.bytes(length), before.id);
-  const key = await keys.rotate(before.id, context.hasher.hash(made.secret), now + duration);
+  const key = await keys.rotate(before.id, keptOf(made.secret, before, context), now + duration);
   if (key === undefined) throw keyNotFound(id);
   if (key.state === 'revoked') throw keyOver(key, 'is revoked');
   note(context, 'key.rotated', key, `grace ${grace}`);
@@ -293,6 +295,12 @@ function keyNotFound(id: string): SetupError {
   return new SetupError('NOT_FOUND', `There is no stream key ${id}.`, { hint: 'See `penstock key list`.' });
 }
 
+/** All that is kept of a secret. */
+function keptOf(secret: Secret, owner: SignInUser, { hasher, random }: KeyCliContext): KeySecret {
+  const verifiers = sealVerifiers(hasher, (length) => random.bytes(length), owner, secret);
+  return { ...hasher.hash(secret), verifiers };
+}
+
 async function makeKey(given: NewKeyArguments, context: KeyCliContext) {
   const rules = readRules(given, context.clock.now());
   const keys = openKeyStore(context.store);
@@ -300,7 +308,8 @@ async function makeKey(given: NewKeyArguments, context: KeyCliContext) {
   while ((await keys.find(made.id as KeyId)) !== undefined) {
     made = generateKey('psk', (length) => context.random.bytes(length));
   }
-  const key: StreamKey = { ...rules, ...context.hasher.hash(made.secret), id: made.id as KeyId };
+  const id = made.id as KeyId;
+  const key: StreamKey = { ...rules, ...keptOf(made.secret, { ...rules, id }, context), id };
   await keys.create(key);
   note(context, 'key.created', key, key.role);
   return { key, secret: made.secret };

@@ -8,14 +8,20 @@ import type { HashedSecret } from './secret-hasher.ts';
 type Role = 'publish' | 'play';
 export type KeyState = 'active' | 'disabled' | 'revoked';
 
+/** What is kept of a secret. */
+export interface KeySecret extends HashedSecret {
+  /** For signing in (sign-in-verifier.ts), sealed; undefined for one that was made by an older version. */
+  readonly verifiers?: string | undefined;
+}
+
 /** A secret that was replaced and still works for a while, so that an encoder can be switched at leisure. */
-export interface PreviousSecret extends HashedSecret {
+export interface PreviousSecret extends KeySecret {
   /** End of the grace, in milliseconds since the epoch. */
   readonly until: number;
   readonly lastUse?: KeyUse | undefined;
 }
 
-export interface StreamKey extends HashedSecret {
+export interface StreamKey extends KeySecret {
   readonly id: KeyId;
   readonly stream: StreamName;
   readonly role: Role;

@@ -5,8 +5,7 @@ import { formatAddressBlock, parseAddressBlock, type AddressBlock } from '../ops
 import type { KeyId, StreamName } from '../ops/names.ts';
 import type { StreamKeyTable } from '../store/schema.ts';
 import type { Store } from '../store/store.ts';
-import type { KeyState, KeyUse, PreviousSecret, StreamKey } from './key-rule.ts';
-import type { HashedSecret } from './secret-hasher.ts';
+import type { KeySecret, KeyState, KeyUse, PreviousSecret, StreamKey } from './key-rule.ts';
 
 /** Topic of the change feed; the subject is a KeyId. */
 export const keyTopic = 'key';
@@ -23,7 +22,7 @@ export interface KeyStore {
    * Gives the key a new secret; the one it has works until then, the one before that no longer. Answers the key,
    * unchanged when it is revoked, or undefined when there is none.
    */
-  rotate(id: KeyId, secret: HashedSecret, until: number): Promise<StreamKey | undefined>;
+  rotate(id: KeyId, secret: KeySecret, until: number): Promise<StreamKey | undefined>;
   /** `generation` says which of its secrets was used. */
   touch(id: KeyId, use: KeyUse, generation: number): Promise<void>;
 }
@@ -69,10 +68,12 @@ export function openKeyStore({ db, changes }: Pick<Store, 'db' | 'changes'>): Ke
           .set((row) => ({
             digest: secret.digest,
             pepper_version: secret.pepperVersion,
+            verifiers: secret.verifiers ?? null,
             generation: sql<number>`generation + 1`,
             previous_digest: row.ref('digest'),
             previous_pepper_version: row.ref('pepper_version'),
             previous_until: until,
+            previous_verifiers: row.ref('verifiers'),
             previous_used_at: row.ref('last_used_at'),
             previous_used_from: row.ref('last_used_from'),
             previous_used_encoder: row.ref('last_used_encoder'),
@@ -133,9 +134,11 @@ function toRow(key: StreamKey): StreamKeyTable {
     last_used_door: key.lastUse?.door ?? null,
     codecs: JSON.stringify(key.codecs),
     generation: key.generation,
+    verifiers: key.verifiers ?? null,
     previous_digest: key.previous?.digest ?? null,
     previous_pepper_version: key.previous?.pepperVersion ?? null,
     previous_until: key.previous?.until ?? null,
+    previous_verifiers: key.previous?.verifiers ?? null,
     previous_used_at: key.previous?.lastUse?.at ?? null,
     previous_used_from: key.previous?.lastUse?.address ?? null,
     previous_used_encoder: key.previous?.lastUse?.encoder ?? null,
@@ -160,6 +163,7 @@ function fromRow(row: Selectable<StreamKeyTable>): StreamKey {
     maxSession: row.max_session_ms ?? undefined,
     codecs: JSON.parse(row.codecs) as readonly string[],
     generation: row.generation,
+    verifiers: row.verifiers ?? undefined,
     previous: readPrevious(row),
     note: row.note ?? undefined,
     lastUse: readUse(row.last_used_at, row.last_used_from, row.last_used_encoder, row.last_used_door),
@@ -173,6 +177,7 @@ function readPrevious(row: Selectable<StreamKeyTable>): PreviousSecret | undefin
     digest,
     pepperVersion,
     until,
+    verifiers: row.previous_verifiers ?? undefined,
     lastUse: readUse(
       row.previous_used_at,
       row.previous_used_from,

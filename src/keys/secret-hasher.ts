@@ -43,6 +43,11 @@ export class SecretHasher {
     return equal && hashed !== undefined && pepperVersion === this.pepperVersion;
   }
 
+  /** 32 bytes that nobody without the pepper can know, for something else than a key. */
+  derive(purpose: string, text: string): Buffer {
+    return createHmac('sha256', this.#pepper).update(`penstock ${purpose}\0${text}`).digest();
+  }
+
   // The whole key is hashed, prefix and id included: a digest fits the row it was made for and no other.
   #digest(secret: Secret): Buffer {
     return createHmac('sha256', this.#pepper).update(secret.reveal()).digest();

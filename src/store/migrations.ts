@@ -179,4 +179,9 @@ const migrations: readonly string[] = [
   ) STRICT;
   CREATE INDEX removed_by_event ON removed_recordings (event, segment);
   `,
+  `
+  -- What a password is checked against (keys/sign-in-verifier.ts), sealed; secrets made before have none.
+  ALTER TABLE stream_keys ADD COLUMN verifiers TEXT;
+  ALTER TABLE stream_keys ADD COLUMN previous_verifiers TEXT;
+  `,
 ];

@@ -39,10 +39,13 @@ export interface StreamKeyTable {
   codecs: string;
   /** Counts the secrets that the key has had; the digest is that of the newest. */
   generation: number;
+  /** What a password is checked against (keys/sign-in-verifier.ts), sealed; null for secrets of older versions. */
+  verifiers: string | null;
   /** The secret before, and when its grace ends. */
   previous_digest: string | null;
   previous_pepper_version: number | null;
   previous_until: number | null;
+  previous_verifiers: string | null;
   previous_used_at: number | null;
   previous_used_from: string | null;
   previous_used_encoder: string | null;
