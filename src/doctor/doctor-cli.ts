@@ -140,7 +140,7 @@ function ownUrls(
 ): readonly { readonly url: StreamUrl; readonly address: string }[] {
   const [first = 'localhost', ...others] = installation.hosts;
   return installation.listeners.flatMap(({ host, port, accept }) => {
-    const doors = schemes.filter((scheme) => accept.includes(scheme));
+    const doors = schemes.filter((scheme) => port !== 0 && accept.includes(scheme));
     const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
     const names = doors.map((door) => [door, first] as const);
     const secured = doors.find((door) => door === 'rtmps' || door === 'rtmpts');

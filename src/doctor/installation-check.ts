@@ -136,7 +136,8 @@ export async function checkListener(
 ): Promise<Finding> {
   const check = 'listener';
   const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const code = port === 0 ? undefined : await network.whyNotListen(host, port);
+  if (port === 0) return { check, state: 'not-tried', says: `${place}: the system chooses the port` };
+  const code = await network.whyNotListen(host, port);
   if (running) {
     if (code === 'EADDRINUSE') return { check, state: 'ok', says: `${place} is listened on` };
     const says = `${place} is not listened on, though the server runs`;

@@ -32,7 +32,7 @@ const defaultPorts: Readonly<Record<Scheme, number>> = {
   rtmpte: 80,
 };
 const usualApp = 'live';
-const form = /^([a-z]+):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]]+)(?::(\d{1,5}))?\/?([^?#]*)$/i;
+const form = /^([a-z]+):\/\/(\[[0-9a-f:.]+\]|[^/:?#@[\]]+)(?::(\d{1,5}))?(?:\/([^?#]*))?$/i;
 
 /** @throws SetupError ARGUMENT_INVALID, which never repeats the URL: it may hold a key. */
 export function parseStreamUrl(text: string): StreamUrl {

@@ -31,7 +31,7 @@ export async function checkTls(socket: Socket, host: string, parts: TlsCheckPart
     minVersion: 'TLSv1.2',
   });
   secured.on('error', () => undefined);
-  const ended = once(secured, 'close').then(() => 'ECONNRESET');
+  const ended = new Promise<string>((resolve) => void secured.once('close', () => resolve('ECONNRESET')));
   const shaken = once(secured, 'secureConnect').then(() => secured, codeOf);
   const answer = await within(parts.clock, doctorLimits.tlsTime, Promise.race([shaken, ended]));
   if (answer === tooLate || typeof answer === 'string') {
