@@ -133,6 +133,14 @@ export class ServerProcess {
     return this.json('recording', 'list');
   }
 
+  /** All recordings, once none of them is being written or mended. */
+  async settledRecordings(): Promise<readonly RecordingAnswer[]> {
+    return eventually('no recording in the making', async () => {
+      const all = await this.recordings();
+      return all.every(({ state }) => state !== 'recording') ? all : undefined;
+    });
+  }
+
   /** All recordings of the stream, once there are so many and none of them is being written any more. */
   async finishedRecordings(stream: string, count: number): Promise<readonly RecordingAnswer[]> {
     return eventually(`${count} finished recordings of ${stream}`, async () => {

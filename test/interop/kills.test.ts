@@ -1,0 +1,158 @@
+// kill -9, fifty times over: four encoders publish, one of them perhaps saying goodbye, and the process is killed at a
+// random moment, now and then once more while it mends what the last kill left. Nothing may be lost but the last
+// moments, nothing overwritten, nothing unlisted.
+import { readFileSync, statSync } from 'node:fs';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { TagType } from '../../src/flv/tag.ts';
+import { Encoder } from '../support/encoder.ts';
+import { firstDifference, type Frame, framesIn } from '../support/media.ts';
+import { readTags } from '../support/media-tags.ts';
+import { expectSoundFile, makeSample, probe } from '../support/real-clients.ts';
+import { seededRandom } from '../support/seeded-random.ts';
+import { type RecordingAnswer, ServerProcess } from '../support/server-process.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const kills = 50;
+const streams = ['one', 'two', 'three', 'four'] as const;
+/** Milliseconds that a kill may cost: flushInterval and 100. */
+const mayCost = 350;
+
+const folder = temporaryFolder(afterAll);
+const server = new ServerProcess({ folder });
+const random = seededRandom('fifty kills');
+const keys = new Map<string, string>();
+let sample: readonly Frame[] = [];
+
+beforeAll(async () => {
+  sample = framesIn(await makeSample(folder, 'h264 and aac', 4));
+  await server.start();
+  for (const name of streams) keys.set(name, (await server.createKey(`live/${name}`)).key);
+});
+afterAll(() => server.discard());
+
+/** A whole number below `end`. */
+function below(end: number): number {
+  return (readUint32(random(4)) / 2 ** 32) * end;
+}
+
+function readUint32(bytes: Uint8Array): number {
+  return Buffer.from(bytes).readUInt32BE();
+}
+
+/** An encoder that sends the sample at the pace of the clock, until it is told to stop or to end. */
+class PacedEncoder {
+  readonly name: string;
+  readonly #encoder: Encoder;
+  readonly #began: Promise<number>;
+  #sent = 0;
+  #stopped = false;
+  #goodbyeAt: number;
+  readonly #done: Promise<void>;
+
+  constructor(name: string, goodbyeAt = Infinity) {
+    this.name = name;
+    this.#goodbyeAt = goodbyeAt;
+    this.#encoder = new Encoder({ port: server.port, name: keys.get(name) ?? '' });
+    this.#began = this.#encoder.published.then(() => performance.now());
+    this.#done = this.#run();
+  }
+
+  get published(): Promise<number> {
+    return this.#began;
+  }
+
+  /** Frames that the kernel has taken. */
+  get sent(): readonly Frame[] {
+    return sample.slice(0, this.#sent);
+  }
+
+  async hangUp(): Promise<void> {
+    this.#stopped = true;
+    await this.#encoder.vanish();
+    await this.#done;
+  }
+
+  async #run(): Promise<void> {
+    const began = await this.#began;
+    for (const { type, timestamp, payload } of sample) {
+      while (performance.now() - began < timestamp) {
+        if (this.#stopped) return;
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      if (this.#stopped) return;
+      if (performance.now() - began >= this.#goodbyeAt) return this.#encoder.finish();
+      await this.#encoder.send(type, timestamp, payload);
+      this.#sent += 1;
+    }
+  }
+}
+
+/** One life of the process and its end. Answers what each stream had sent. */
+async function liveAndDie(round: number): Promise<ReadonlyMap<string, readonly Frame[]>> {
+  const moment = below(1400);
+  const leaving = round % 3 === 0 ? streams[round % 4] : undefined;
+  const encoders = streams.map(
+    (name) => new PacedEncoder(name, name === leaving ? Math.max(0, moment - below(40)) : Infinity),
+  );
+  await Promise.all(encoders.map(({ published }) => published));
+  await new Promise((resolve) => setTimeout(resolve, moment));
+  server.process.kill('SIGKILL');
+  const sent = new Map(encoders.map((encoder) => [`live/${encoder.name}`, encoder.sent]));
+  await server.process.ended;
+  await Promise.all(encoders.map((encoder) => encoder.hangUp()));
+  return sent;
+}
+
+/** Starts again, in some rounds only after being killed at a random moment of the mending. */
+async function comeBack(round: number): Promise<void> {
+  if (round % 5 === 4) {
+    const started = server.launch();
+    await new Promise((resolve) => setTimeout(resolve, 150 + below(400)));
+    started.kill('SIGKILL');
+    await started.ended;
+  }
+  await server.start();
+}
+
+function expectKept(recording: RecordingAnswer, sent: readonly Frame[]): void {
+  const kept = framesIn(recording.path); // throws unless it ends on a whole tag
+  expect(firstDifference(kept, sent.slice(0, kept.length))).toBeUndefined();
+  const [last, lastSent] = [kept.at(-1)?.timestamp ?? 0, sent.at(-1)?.timestamp ?? 0];
+  expect(lastSent - last).toBeLessThanOrEqual(mayCost);
+  expectSoundFile(recording.path);
+  const { tags } = readTags(readFileSync(recording.path));
+  expect(tags[0]?.type).toBe(TagType.ScriptData);
+  expect(recording).toMatchObject({ bytes: statSync(recording.path).size });
+}
+
+it(`survives ${kills} kills at random moments of four recordings`, { timeout: 400_000 }, async () => {
+  const known = new Map<
+    string,
+    { readonly path: string; readonly changedAt: number; readonly bytes: number }
+  >();
+  for (let round = 0; round < kills; round += 1) {
+    const sent = await liveAndDie(round);
+    await comeBack(round);
+    const recordings = await server.settledRecordings();
+    const fresh = recordings.filter(({ id }) => !known.has(id));
+    for (const [stream, frames] of sent) {
+      // A stream of which not a whole flush interval came may have left nothing.
+      const mine = fresh.filter((recording) => recording.stream === stream);
+      const late = (frames.at(-1)?.timestamp ?? 0) > mayCost;
+      expect({ round, stream, files: mine.length }).toEqual({ round, stream, files: late ? 1 : mine.length });
+      for (const recording of mine) expectKept(recording, frames);
+    }
+    for (const { id, path } of fresh) {
+      const { mtimeMs, size } = statSync(path);
+      known.set(id, { path, changedAt: mtimeMs, bytes: size });
+    }
+    const one = fresh[round % Math.max(1, fresh.length)];
+    if (round % 5 === 0 && one !== undefined) await probe(one.path); // decodes every frame, without a complaint
+  }
+  const listed = await server.recordings();
+  expect(listed.map(({ id }) => id).toSorted()).toEqual([...known.keys()].toSorted());
+  for (const { path, changedAt, bytes } of known.values()) {
+    expect(statSync(path)).toMatchObject({ mtimeMs: changedAt, size: bytes });
+  }
+  expect(known.size).toBeGreaterThan(kills * 2);
+});
