@@ -4,7 +4,7 @@
 // names one, so TLS 1.3 is given up for nobody who is known to speak it well. Who offers nothing but TLS 1.3 gets
 // it, and with minVersion TLSv1.3 there is no exception at all.
 import type { Socket } from 'node:net';
-import { createServer, type Server, type TLSSocket } from 'node:tls';
+import { createServer, type Server, type TlsOptions, type TLSSocket } from 'node:tls';
 import { acmeProtocol, type ChallengeAnswers } from './challenge-answers.ts';
 import {
   type CertificateChooser,
@@ -38,6 +38,7 @@ export class TlsTerminator<Visitor> {
   readonly #options: TlsTerminatorOptions<Visitor>;
   readonly #ordinary: Server;
   readonly #nameless: Server;
+  readonly #validation: Server;
   readonly #unsubscribe: () => void;
   #ticketKeysSince: number;
   /** Visitors inside their handshake, by addresses and ports: the TLS server makes a socket of its own. */
@@ -50,6 +51,12 @@ export class TlsTerminator<Visitor> {
       options.policy.minVersion === 'TLSv1.3'
         ? this.#ordinary
         : this.#createServer({ maxVersion: 'TLSv1.2' });
+    // For ACME authorities: they show no certificate where everybody else has to, and in TLS 1.3 a context chosen by
+    // server name would come after the challenge's, and take its place. Nobody gets any further.
+    this.#validation = this.#createServer(
+      { requestCert: false, SNICallback: (_, done) => done(null) },
+      (socket) => void socket.on('error', () => socket.destroy()).end(),
+    );
     // New handshakes only: whoever is connected keeps what was agreed, and notices nothing.
     this.#unsubscribe = options.certificates.onRenewed(() => {
       // With new ticket keys, or a client that comes back would be resumed under the old certificate.
@@ -74,7 +81,10 @@ export class TlsTerminator<Visitor> {
       if (kind === 'incomplete') return false;
       socket.unshift(hello);
       this.#rotateTicketKeys();
-      (kind === 'nameless' ? this.#nameless : this.#ordinary).emit('connection', socket);
+      const server = { validation: this.#validation, nameless: this.#nameless, ordinary: this.#ordinary }[
+        kind
+      ];
+      server.emit('connection', socket);
       return true;
     };
     if (look()) return;
@@ -101,27 +111,38 @@ export class TlsTerminator<Visitor> {
     for (const server of new Set([this.#ordinary, this.#nameless])) server.setTicketKeys(keys);
   }
 
-  #createServer(versions: { readonly maxVersion?: 'TLSv1.2' }): Server {
+  #createServer(
+    exceptions: Pick<TlsOptions, 'maxVersion' | 'requestCert' | 'SNICallback'>,
+    secured = (socket: TLSSocket) => this.#secured(socket),
+  ): Server {
     const { policy, certificates, challenges, log } = this.#options;
+    const validated = new WeakSet<TLSSocket>();
     const server = createServer({
       ...tlsServerOptions(policy, certificates),
-      ...versions,
+      ...exceptions,
       // An ordinary function: Node hands the socket over as `this`.
       ALPNCallback: function (this: TLSSocket, { servername, protocols }) {
         if (!protocols.includes(acmeProtocol)) return chooseApplicationProtocol(protocols);
         const context = challenges.contextFor(servername);
         if (context === undefined) return undefined;
         this.setKeyCert(context); // RFC 8737 3: the same name gets another certificate
+        validated.add(this);
         return acmeProtocol;
       },
+      // In TLS 1.3 this comes after ALPN, and must not undo what was chosen there.
+      SNICallback: function (this: TLSSocket | undefined, serverName, done) {
+        if (this !== undefined && validated.has(this)) done(null);
+        else done(null, certificates.contextFor(serverName));
+      },
     });
-    server.on('secureConnection', (socket) => this.#secured(socket));
+    server.on('secureConnection', secured);
     // Node leaves the socket open on a failed or timed-out handshake; closing it is up to us.
     server.on('tlsClientError', (error, socket) => {
       log.debug('tls.failed', {
         peer: socket.remoteAddress,
         code: 'TLS_HANDSHAKE_FAILED',
-        reason: error.message,
+        // A certificate of the client's that is not good enough breaks off without another word.
+        reason: String(socket.authorizationError ?? error.message),
       });
       socket.destroy();
     });

@@ -36,6 +36,9 @@ describe('server name', () => {
     ['TLS 1.2 and 1.3 without', {}, 'nameless'],
     ['nothing but TLS 1.3 without', { minVersion: 'TLSv1.3' }, 'ordinary'],
     ['TLS 1.2 without', { maxVersion: 'TLSv1.2' }, 'nameless'],
+    ['a validation', { servername: 'localhost', ALPNProtocols: ['acme-tls/1'] }, 'validation'],
+    ['a validation and more', { servername: 'localhost', ALPNProtocols: ['acme-tls/1', 'h2'] }, 'ordinary'],
+    ['another protocol', { servername: 'localhost', ALPNProtocols: ['acme-tls/2'] }, 'ordinary'],
   ] as const)('%s', async (_, options, answer) => {
     const hello = await helloOf(options);
     expect(helloKindOf(hello)).toBe(answer);
