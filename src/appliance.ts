@@ -26,12 +26,16 @@ import type { Component } from './ops/component.ts';
 import type { Log } from './ops/log.ts';
 import type { Random } from './ops/random.ts';
 import { createRecorder } from './recorder/recorder.ts';
+import { RetentionKeeper } from './retention/retention-keeper.ts';
 import { SessionRegistry } from './session/session-registry.ts';
 import { type AuditLog, openAuditLog } from './store/audit-log.ts';
 import { openLiveSessionStore } from './store/live-session-store.ts';
 import { openSecretFile } from './store/secret-file.ts';
 import { lockForServing, type ServerLock } from './store/server-lock.ts';
 import { openStore, type Store } from './store/store.ts';
+
+/** Milliseconds that the doors wait at most for the repair of what a killed server left; the rest goes on beside. */
+const recoveryPatience = 2000;
 
 export interface ApplianceParts {
   readonly clock: Clock;
@@ -116,8 +120,9 @@ export async function buildAppliance(
   const liveSessions = openLiveSessionStore({ store, clock, log, serverId });
   const hub = createStreamHub({ clock, log, duplicatePublisher: config.duplicatePublisher });
   const archive = openArchive(config, ground, parts);
-  const { flushInterval, syncInterval } = config.recorder;
-  const recorder = createRecorder({ hub, archive, clock, log, flushInterval, syncInterval });
+  const recorder = createRecorder({ hub, archive, clock, log, ...config.recorder });
+  const settings = config.recorder.retention;
+  const retention = new RetentionKeeper({ archive, settings, audit, clock, log, source: 'server' });
   const { clientAuth } = config.tls;
   const authority = clientAuth === 'none' ? undefined : await openAuthority(config, parts);
   const clientAuthority = authority?.certificatePem;
@@ -125,7 +130,15 @@ export async function buildAppliance(
     clientAuthority === undefined
       ? undefined
       : new ClientCertificateGate({ store, clock, log, authorityPem: clientAuthority });
-  const gate: KeyGate = await openKeyGate({ store, hasher, clock, log, audit, certificates: clients });
+  const gate: KeyGate = await openKeyGate({
+    store,
+    hasher,
+    clock,
+    random,
+    log,
+    audit,
+    certificates: clients,
+  });
   const { limits } = config;
   const { changes } = store;
   const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, liveSessions, changes });
@@ -188,7 +201,9 @@ export async function buildAppliance(
       audit.note({ action: 'server.started', source: 'server' });
       const { file: _file, warnings: _warnings, ...settings } = config;
       await audit.noteSettings(settings);
-      await archive.recover();
+      await archive.beginRecovery(recoveryPatience);
+      await archive.watchSpace();
+      await retention.start();
       await certificates.start();
       await recorder.start();
       await sessions.start();
@@ -225,6 +240,8 @@ export async function buildAppliance(
       door?.stopAccepting();
       await sessions.stop();
       await recorder.stop();
+      await retention.stop();
+      await archive.stop();
       await door?.stop();
       await certificates.stop();
       await liveSessions.close();

@@ -73,7 +73,8 @@ export async function onArchive(
   );
 }
 
-async function openTheArchive(ground: Ground, config: Config) {
+/** The archive of the configuration; it needs no server. */
+export async function openTheArchive(ground: Ground, config: Config) {
   const { openArchive } = await import('./appliance.ts');
   return openArchive(config, ground, { clock: systemClock, random: systemRandom, log: commandLog() });
 }

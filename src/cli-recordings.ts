@@ -1,5 +1,6 @@
 // Binds the verbs of live streams and of recordings.
-import { commandLog, onArchive, onGround, program, reading, writeOut } from './cli-ground.ts';
+import type { Command } from 'commander';
+import { commandLog, onArchive, onGround, openTheArchive, program, reading, writeOut } from './cli-ground.ts';
 import { systemClock } from './ops/clock.ts';
 
 export function addStreamCommands(): void {
@@ -55,4 +56,32 @@ export function addRecordingCommands(): void {
         return report;
       }),
   );
+  addRetentionCommands(recording);
+}
+
+function addRetentionCommands(recording: Command): void {
+  for (const [name, locked, description] of [
+    ['lock', true, 'keep a recording from retention and deletion'],
+    ['unlock', false, 'let go of a locked recording'],
+  ] as const) {
+    reading(recording.command(`${name} <id>`).description(description))
+      .option('--event', 'all segments of its event')
+      .action(async (id: string, { event }: { event?: boolean }) =>
+        onArchive(async (archive, _verbs, audit) => {
+          const { lockRecording } = await import('./retention/retention-cli.ts');
+          return lockRecording(archive, { id, locked, event }, audit);
+        }),
+      );
+  }
+  reading(recording.command('prune').description('delete what recorder.retention says, now'))
+    .option('--dry-run', 'only say what would go, and why')
+    .action(async (options: { dryRun?: boolean }) =>
+      onGround(async (ground, config) => {
+        const { pruneByHand } = await import('./retention/retention-cli.ts');
+        const archive = await openTheArchive(ground, config);
+        const settings = config.recorder.retention;
+        const tools = { audit: ground.audit, clock: systemClock, log: commandLog(), source: 'cli' } as const;
+        return pruneByHand({ archive, settings, ...tools }, options);
+      }),
+    );
 }

@@ -4,6 +4,7 @@
 import { z } from 'zod';
 import { parseCertificateName } from './certificates/certificate-name.ts';
 import { formatAddressBlock, parseAddressBlock } from './ops/address.ts';
+import { parseStreamName } from './ops/names.ts';
 import { parseDuration, parseSize } from './ops/quantities.ts';
 
 /** The configuration of an empty file, in the form in which people write it. */
@@ -35,7 +36,7 @@ export const configDefaults = {
     flushInterval: '250ms',
     syncInterval: '5s',
     minFreeSpace: '1GiB',
-    retention: { maxAge: null, maxTotalSize: null },
+    retention: { maxAge: null, maxTotalSize: null, maxStreamSize: null, deleteWhenFull: false, streams: {} },
   },
   ingestLatency: '100ms',
   duplicatePublisher: 'takeover',
@@ -89,13 +90,6 @@ function quantity(what: string, parse: (text: string) => number | undefined, lea
   });
 }
 
-/** A value that only null may stand for as yet; a wrong one is still told from a right one. */
-function notYet<T extends z.ZodType>(schema: T, subject: string) {
-  return schema.nullable().refine((value) => value === null, {
-    error: `but ${subject} not available in this version; use null`,
-  });
-}
-
 const addressForm = 'expected ADDRESS:PORT such as 0.0.0.0:1935 or [::]:1935';
 const address = z.string({ error: addressForm }).transform((written, context) => {
   const parsed = parseAddress(written);
@@ -103,6 +97,12 @@ const address = z.string({ error: addressForm }).transform((written, context) =>
   context.addIssue({ code: 'custom', message: addressForm });
   return z.NEVER;
 });
+
+const retainedAge = duration('1m', longestAge);
+const retainedSize = size('1MiB');
+const yesOrNo = z.boolean({ error: 'expected true or false' });
+const streamOrApp = 'expected a stream such as live/camera-1, or live/* for all streams of an app';
+const isStreamOrApp = (name: string) => parseStreamName(name.replace(/\/\*$/, '/a')) !== undefined;
 
 const listener = block({
   /** Where to listen; port 0 lets the system choose. */
@@ -200,10 +200,12 @@ const settings = block({
     /** An absolute path. */
     directory: text('a folder').nullable(),
     segment: block({
-      maxDuration: notYet(duration('1s', longestAge), 'segments are'),
-      maxSize: notYet(size('1MiB'), 'segments are'),
+      /** A file ends at the first key frame after so much; null: it goes on. */
+      maxDuration: duration('1s', longestAge).nullable(),
+      /** A file ends before the key frame whose pictures would outgrow it; null: it goes on. */
+      maxSize: size('1MiB').nullable(),
     }),
-    /** Read by nobody yet: every connection makes its own recording (config.ts warns). */
+    /** An encoder whose connection broke continues its file if it is back in time; 0 = never. */
     reconnectWindow: duration('0', longestTimer),
     /** At most this much is lost when the process is killed. */
     flushInterval: duration('10ms', '60s'),
@@ -212,8 +214,28 @@ const settings = block({
     /** Bytes that recording never uses up on its volume. */
     minFreeSpace: size('0'),
     retention: block({
-      maxAge: notYet(duration('1m', longestAge), 'retention is'),
-      maxTotalSize: notYet(size('1MiB'), 'retention is'),
+      /** Counted from the end of a recording. */
+      maxAge: retainedAge.nullable(),
+      /** Of all recordings; the oldest go first. */
+      maxTotalSize: size('1MiB').nullable(),
+      /** Of the recordings of each stream. */
+      maxStreamSize: retainedSize.nullable(),
+      /** When the volume is nearly full, delete the oldest recordings instead of stopping to record. */
+      deleteWhenFull: yesOrNo,
+      /** By stream or `APP/*`, in place of what holds for all. */
+      streams: z.record(
+        z.string().refine(isStreamOrApp, { error: streamOrApp }),
+        block({
+          maxAge: retainedAge.nullable().optional(),
+          maxStreamSize: retainedSize.nullable().optional(),
+        }),
+        {
+          error: (issue) =>
+            issue.code === 'invalid_key'
+              ? 'but a name in it is no stream: write live/camera-1, or live/* for all streams of an app'
+              : 'expected streams such as { live/camera-1: { maxAge: 7d } }',
+        },
+      ),
     }),
   }),
   /** Reads of publishing connections are gathered this long (PERFORMANCE 3.3); 0 = read at once. */
@@ -275,6 +297,7 @@ export function configKeysAt(path: readonly PropertyKey[]): readonly string[] {
 function childrenOf(schema: z.core.$ZodType, segment: PropertyKey): readonly z.core.$ZodType[] {
   return unwrapped(schema).flatMap((inner): readonly z.core.$ZodType[] => {
     if (inner instanceof z.ZodArray) return typeof segment === 'number' ? [inner.element] : [];
+    if (inner instanceof z.ZodRecord) return [inner.valueType];
     if (!(inner instanceof z.ZodObject)) return [];
     const shape: Readonly<Record<PropertyKey, z.core.$ZodType>> = inner.shape;
     return Object.hasOwn(shape, segment) && shape[segment] ? [shape[segment]] : [];
@@ -283,7 +306,7 @@ function childrenOf(schema: z.core.$ZodType, segment: PropertyKey): readonly z.c
 
 function unwrapped(schema: z.core.$ZodType): readonly z.core.$ZodType[] {
   if (schema instanceof z.ZodUnion) return schema.options.flatMap(unwrapped);
-  if (schema instanceof z.ZodNullable) return unwrapped(schema.unwrap());
+  if (schema instanceof z.ZodNullable || schema instanceof z.ZodOptional) return unwrapped(schema.unwrap());
   if (schema instanceof z.ZodPipe) return unwrapped(schema.in);
   return [schema];
 }

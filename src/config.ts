@@ -115,7 +115,7 @@ function readConfig(options: ConfigOptions): { config: Config; written: unknown 
       ...settings,
       ...paths,
       file: file?.name,
-      warnings: [...source.warnings, ...remarks(settings, source)],
+      warnings: source.warnings,
     },
     // As people write it (30s, 8MiB), with the paths that hold.
     written: {
@@ -142,16 +142,6 @@ function findFile({ file, env, cwd }: ConfigOptions): { name: string; text: stri
       cause: error,
     });
   }
-}
-
-// What is set and does no harm, but does not do what was meant either.
-function remarks({ recorder }: Settings, source: ConfigSource): string[] {
-  const path = ['recorder', 'reconnectWindow'];
-  const { reconnectWindow } = configSchema.parse(configDefaults).recorder;
-  if (recorder.reconnectWindow === 0 || recorder.reconnectWindow === reconnectWindow) return [];
-  return [
-    `${source.where(path)}: ${dotted(path)} has no effect in this version: every connection makes its own recording`,
-  ];
 }
 
 function describeIssue(issue: z.core.$ZodIssue, source: ConfigSource): string[] {

@@ -51,7 +51,13 @@ describe('defaults', () => {
         flushInterval: 250,
         syncInterval: 5000,
         minFreeSpace: 1024 ** 3,
-        retention: { maxAge: null, maxTotalSize: null },
+        retention: {
+          maxAge: null,
+          maxTotalSize: null,
+          maxStreamSize: null,
+          deleteWhenFull: false,
+          streams: {},
+        },
       },
       ingestLatency: 100,
       limits: {
@@ -226,8 +232,11 @@ describe('mistakes', () => {
   it.each([
     ['tls: { clientAuth: required }', 'client certificates are not available in this version'],
     ['store: postgres://penstock:hunter2@db/penstock', 'PostgreSQL is not available in this version'],
-    ['recorder: { segment: { maxDuration: 1h } }', 'segments are not available in this version'],
-    ['recorder: { retention: { maxAge: 30d } }', 'retention is not available in this version'],
+    ['recorder: { retention: { maxAge: soon } }', 'expected a duration such as 250ms, 30s or 8h'],
+    ['recorder: { retention: { deleteWhenFull: 1 } }', 'expected true or false'],
+    ['recorder: { retention: { streams: { live: { maxAge: 1h } } } }', 'write live/camera-1, or live/*'],
+    ['recorder: { retention: { streams: { live/a: { maxAge: x } } } }', 'expected a duration'],
+    ['recorder: { retention: { streams: { live/a: { maxTotalSize: 1GiB } } } }', 'known here: maxAge'],
   ])('what cannot be done yet is refused: %j', (yaml, expected) => {
     const problems = problemsOf(() => load(yaml));
     expect(problems).toEqual([expect.stringContaining(expected)]);
@@ -263,15 +272,6 @@ describe('mistakes', () => {
       expect.stringMatching(/^\/.*\/hook$/),
       expect.stringMatching(/^\/.*\/eab\.key$/),
     ]);
-  });
-
-  it('without harm are warnings', () => {
-    const { recorder, warnings } = load('recorder: { reconnectWindow: 5m }');
-    expect(recorder.reconnectWindow).toBe(300_000);
-    expect(warnings).toEqual([
-      expect.stringMatching(/^test\.yaml:1:30: recorder\.reconnectWindow has no effect/),
-    ]);
-    expect(load('recorder: { reconnectWindow: 0 }').warnings).toEqual([]);
   });
 
   it('in the YAML itself have a place too', () => {

@@ -80,6 +80,12 @@ export async function showRecording(archive: Archive, id: string): Promise<Repor
       ['duration', entry.durationMs === undefined ? undefined : formatDuration(entry.durationMs)],
       ['size', entry.bytes === undefined ? undefined : `${formatSize(entry.bytes)} (${entry.bytes} bytes)`],
       ['sha256', entry.sha256],
+      ['segment', entry.segment === 1 ? undefined : `${entry.segment} of event ${entry.event}`],
+      ['gaps', entry.gaps.length === 0 ? undefined : `${entry.gaps.length}`],
+      ['locked', entry.locked ? 'yes' : undefined],
+      ['codecs', entry.codecs.length === 0 ? undefined : entry.codecs.join(', ')],
+      ['encoder', entry.origin?.encoder],
+      ['from', entry.origin && `${entry.origin.address} by ${entry.origin.door}`],
       ['key', entry.keyId],
       ['file', archive.pathOf(entry)],
     ]),
@@ -142,7 +148,8 @@ function readFilter(given: RecordingListArguments, now: number): RecordingFilter
   return { stream, since };
 }
 
-async function mustFind(archive: Archive, id: string): Promise<RecordingEntry> {
+/** Throws SetupError NOT_FOUND. */
+export async function mustFind(archive: Archive, id: string): Promise<RecordingEntry> {
   const parsed = parseRecordingId(id);
   const entry = parsed === undefined ? undefined : await archive.find(parsed);
   if (entry !== undefined) return entry;
