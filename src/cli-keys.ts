@@ -12,6 +12,7 @@ interface KeyOptions {
   readonly maxSession?: string;
   readonly codecs?: string[];
   readonly note?: string;
+  readonly qr?: boolean;
 }
 
 export function addKeyCommands(): void {
@@ -30,10 +31,15 @@ export function addKeyCommands(): void {
     .option('--max-session <duration>', 'such as 8h')
     .option('--codecs <list>', 'the only codecs that may be sent, such as h264,aac', gather)
     .option('--note <text>', 'a note for people')
-    .action(async (stream: string, options: KeyOptions) =>
+    .option('--qr', 'show a QR code of the publish URL, for a phone')
+    .action(async (stream: string, { qr, ...options }: KeyOptions) =>
       onGround(async (ground, config) => {
         const { createKey } = await import('./keys/key-cli.ts');
-        return createKey({ ...options, stream }, await keyContext(ground, config));
+        const colours = process.stdout.isTTY && process.stdout.hasColors(256);
+        return createKey(
+          { ...options, stream, qr: qr === true ? (colours ? 'coloured' : 'plain') : undefined },
+          await keyContext(ground, config),
+        );
       }),
     );
   reading(key.command('list').description('all keys, without their secrets')).action(async () =>

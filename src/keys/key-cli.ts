@@ -5,6 +5,7 @@ import type { Clock } from '../ops/clock.ts';
 import { parseAddressBlock, type AddressBlock } from '../ops/address.ts';
 import { argumentInvalid, readChoice, readMoment, readNote } from '../ops/arguments.ts';
 import { parseStreamName, type KeyId, type StreamName } from '../ops/names.ts';
+import { drawQrCode } from '../ops/qr-code.ts';
 import { formatInstant, parseBitrate, parseDuration } from '../ops/quantities.ts';
 import type { Random } from '../ops/random.ts';
 import type { Report } from '../ops/report.ts';
@@ -49,10 +50,13 @@ export interface NewKeyArguments {
   /** Codec names, each possibly several with commas between. */
   readonly codecs?: readonly string[] | undefined;
   readonly note?: string | undefined;
+  /** A QR code of the publish URL, for terminals with colours or without. */
+  readonly qr?: 'coloured' | 'plain' | undefined;
 }
 
 /** Throws SetupError ARGUMENT_INVALID, ResourceError STORE_FAILED. */
 export async function createKey(given: NewKeyArguments, context: KeyCliContext): Promise<Report> {
+  if (given.qr !== undefined) requirePublishUrl(given, context);
   const { key, secret } = await makeKey(given, context);
   const { id, stream, role, server, expiresAt } = describeKey(key, context.serverUrls);
   const settings = encoderSettings(key, secret.reveal(), server);
@@ -61,7 +65,14 @@ export async function createKey(given: NewKeyArguments, context: KeyCliContext):
     text: [
       `Key ${id} may ${role} ${stream}${expiresAt === null ? '' : ` until ${expiresAt}`}.`,
       '',
-      secretText(secret.reveal(), server, settings),
+      secretText(
+        secret.reveal(),
+        server,
+        settings,
+        given.qr === undefined || settings === null
+          ? undefined
+          : drawQrCode(settings.url, given.qr === 'coloured'),
+      ),
     ].join('\n'),
   };
 }
@@ -274,6 +285,14 @@ function readPositive(
 function readId(text: string): KeyId {
   if (isKeyId(text)) return text as KeyId;
   throw argumentInvalid('ID', text, "Give the 8 characters of the key's id, as in `penstock key list`.");
+}
+
+/** Asked before a key is made: nobody wants one that is not shown as it should be. */
+function requirePublishUrl({ role }: NewKeyArguments, { serverUrls }: KeyCliContext): void {
+  if (role !== 'play' && Object.keys(serverUrls).length > 0) return;
+  throw new SetupError('ARGUMENT_INVALID', '--qr: there is no URL to publish to with this key.', {
+    hint: 'It is for keys that publish, and some listener has to accept encoders ("accept": rtmps).',
+  });
 }
 
 function keyOver(key: StreamKey, why: string): SetupError {

@@ -11,6 +11,8 @@ export type ServerUrls = Readonly<Record<string, string>>;
 
 /** Ready to paste. The two command lines hold the key: whoever runs them shows it to the users of that machine. */
 export interface EncoderSettings {
+  /** Server and key in one, as apps on phones take it. */
+  readonly url: string;
   readonly obs: { readonly server: string; readonly key: string };
   readonly ffmpeg: string;
   readonly gstreamer: string;
@@ -42,6 +44,7 @@ export function encoderSettings(
     'videotestsrc is-live=true ! videoconvert ! x264enc tune=zerolatency key-int-max=60 ! h264parse';
   const audio = 'audiotestsrc is-live=true ! audioconvert ! avenc_aac ! aacparse';
   return {
+    url: `${url}/${secret}`,
     obs: { server: url, key: secret },
     ffmpeg: `ffmpeg -re -i INPUT -c copy -f flv '${url}/${secret}'`,
     gstreamer:
@@ -55,6 +58,7 @@ export function secretText(
   secret: string,
   server: Readonly<Record<string, string>>,
   settings: EncoderSettings | null,
+  qr?: string,
 ) {
   const rows = Object.entries(server).map(([door, url]) => [`${door} server`, url] as const);
   return [
@@ -69,9 +73,20 @@ export function secretText(
           `ffmpeg        ${settings.ffmpeg}`,
           `GStreamer     ${settings.gstreamer}`,
         ]),
+    ...(qr === undefined || settings === null ? [] : ['', ...phoneText(settings, qr)]),
     '',
     'This is the only time the stream key is shown: the server keeps no more than its hash.',
   ].join('\n');
+}
+
+function phoneText({ url }: EncoderSettings, qr: string): readonly string[] {
+  const local = /^rtmps?:\/\/(?:localhost|127\.|\[::1\])/.test(url);
+  return [
+    'Phone         the publish URL, server and key in one; whoever photographs it can publish',
+    ...(local ? ['              no phone can reach this address: name the server under "hosts" first'] : []),
+    '',
+    qr,
+  ];
 }
 
 /** `now` in milliseconds since the epoch. */

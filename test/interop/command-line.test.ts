@@ -53,6 +53,7 @@ describe('penstock key', () => {
       server: { rtmps: at('rtmps'), rtmpe: at('rtmpe'), rtmp: at('rtmp') },
       expiresAt: instant,
       settings: {
+        url: expect.stringMatching(/^rtmps:\/\/127\.0\.0\.1:\d+\/live\/psk_/) as string,
         obs: { server: at('rtmps'), key: expect.any(String) as string },
         ffmpeg: expect.stringContaining('ffmpeg') as string,
         gstreamer: expect.stringContaining('rtmp2sink') as string,

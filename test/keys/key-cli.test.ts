@@ -14,6 +14,7 @@ import {
 import { openKeyStore } from '../../src/keys/key-store.ts';
 import { parseKey } from '../../src/keys/stream-key-format.ts';
 import type { StreamName } from '../../src/ops/names.ts';
+import { drawQrCode } from '../../src/ops/qr-code.ts';
 import { openKeyRoom } from '../support/key-room.ts';
 
 const server = { rtmps: 'rtmps://ingest.example.com:1935/live', rtmpe: 'rtmpe://ingest.example.com/live' };
@@ -42,6 +43,7 @@ describe('penstock key create', () => {
       server,
       expiresAt: '2026-12-22T13:05:09.000Z',
       settings: {
+        url: expect.stringMatching(/^rtmps:\/\/ingest\.example\.com:1935\/live\/psk_\w+$/),
         obs: { server: server.rtmps, key: expect.stringMatching(/^psk_/) },
         ffmpeg: expect.stringMatching(
           /^ffmpeg .* -f flv 'rtmps:\/\/ingest\.example\.com:1935\/live\/psk_\w+'$/,
@@ -128,6 +130,33 @@ describe('penstock key create', () => {
       message: `${found} is not valid.`,
       hint: expect.stringMatching(/^Give .*\.$/),
     });
+    expect((await listKeys(context)).json).toEqual([]);
+  });
+
+  it('draws the publish URL for a phone, and warns of an address that no phone can reach', async () => {
+    const { context } = await openKeyRoom();
+    const { json, text } = await createKey({ stream: 'live/phone', qr: 'plain' }, context);
+    const { settings } = json as { settings: { url: string } };
+    expect(text).toContain(drawQrCode(settings.url, false));
+    expect(text).toMatch(/server keeps no more than its hash\.$/);
+    const local = { ...context, serverUrls: { rtmps: 'rtmps://localhost:1935' } };
+    expect((await createKey({ stream: 'live/phone', qr: 'coloured' }, local)).text).toContain(
+      'no phone can reach this address: name the server under "hosts" first',
+    );
+  });
+
+  it('makes no key when there is no URL to draw', async () => {
+    const { context } = await openKeyRoom();
+    for (const [given, urls] of [
+      [{ role: 'play' }, context.serverUrls],
+      [{}, {}],
+    ] as const) {
+      const making = createKey(
+        { stream: 'live/phone', qr: 'plain', ...given },
+        { ...context, serverUrls: urls },
+      );
+      await expect(making).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    }
     expect((await listKeys(context)).json).toEqual([]);
   });
 
