@@ -111,10 +111,9 @@ describe('an examination over RTMP', () => {
     const carrier = new ScriptedCarrier(yes);
     const { states } = await check(carrier, { key: 'secret' });
     expect(states).toEqual(['handshake ok', 'connect ok', 'key ok']);
-    expect(carrier.asked).toEqual([
-      ...['connect', 'releaseStream', 'FCPublish', 'createStream', 'publish'],
-      ...['FCUnpublish', 'deleteStream'],
-    ]);
+    expect(carrier.asked.join(' ')).toBe(
+      'connect releaseStream FCPublish createStream publish FCUnpublish deleteStream',
+    );
   });
 
   it('repeats what the server says of a refusal, without the key', async () => {
