@@ -19,7 +19,7 @@ export interface CertificateBundle {
   readonly serial: string;
   /** Where the certificate is kept, for messages. */
   readonly file: string;
-  /** The same names with a key of another kind (RSA beside ECDSA): OpenSSL serves each client what it takes. */
+  /** The same names with a key of another kind (RSA beside ECDSA), for the default: each client gets what it takes. */
   readonly second?: CertificatePair;
 }
 

@@ -131,8 +131,10 @@ export class TlsTerminator<Visitor> {
       },
       // In TLS 1.3 this comes after ALPN, and must not undo what was chosen there.
       SNICallback: function (this: TLSSocket | undefined, serverName, done) {
-        if (this !== undefined && validated.has(this)) done(null);
-        else done(null, certificates.contextFor(serverName));
+        if (this !== undefined && validated.has(this)) return done(null);
+        // Of a context that is named here Node takes one certificate; the server's own may have one of each kind.
+        const ordinary = certificates.bundleFor(serverName) === certificates.bundleFor(undefined);
+        done(null, ordinary ? undefined : certificates.contextFor(serverName));
       },
     });
     server.on('secureConnection', secured);
