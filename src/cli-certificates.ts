@@ -10,6 +10,29 @@ import { systemRandom } from './ops/random.ts';
 export function addCertificateCommands(): void {
   const cert = program.command('cert').description('certificates');
   reading(
+    cert.command('status').description('what is served, until when, when it is renewed, and what went wrong'),
+  ).action(async () =>
+    onGround(async (_ground, config) =>
+      (await import('./acme/acme-cli.ts')).showCertificates(await certificateContext(config)),
+    ),
+  );
+  reading(cert.command('renew').description('get new certificates by ACME now')).action(async () =>
+    onGround(async ({ store }, config) => {
+      const { renewCertificates } = await import('./acme/acme-cli.ts');
+      const { renewTopic } = await import('./acme/acme-source.ts');
+      const { serverRuns } = await import('./store/server-lock.ts');
+      const alive = setInterval(() => undefined, 1000); // pauses alone do not keep a process going
+      try {
+        return await renewCertificates(await certificateContext(config), {
+          runs: serverRuns(config.dataDir),
+          ask: () => store.changes.change(async (_, announce) => announce(renewTopic, 'all')),
+        });
+      } finally {
+        clearInterval(alive);
+      }
+    }),
+  );
+  reading(
     cert.command('trust').description('how clients come to trust the certificate authority of this server'),
   ).action(async () =>
     onGround(async (_ground, config) =>
@@ -46,6 +69,24 @@ export function addCertificateCommands(): void {
       return revokeClientCertificate(which, await clientContext(ground, config));
     }),
   );
+}
+
+async function certificateContext(config: Config) {
+  const { openLocalSource } = await import('./certificates/local-source.ts');
+  const { ChallengeAnswers } = await import('./door/challenge-answers.ts');
+  const { hosts, certsDir, acme } = config;
+  const { certificate } = config.tls;
+  const parts = { clock: systemClock, random: systemRandom, log: commandLog(), machineName: hostname() };
+  const chosen = {
+    certificate: certificate === 'acme' ? 'self-signed' : certificate,
+    hosts,
+    certsDir,
+  } as const;
+  return {
+    acme: certificate === 'acme' ? { ...acme, hosts, certsDir } : undefined,
+    local: openLocalSource(chosen, parts),
+    parts: { ...parts, answers: new ChallengeAnswers(), environment: process.env },
+  };
 }
 
 async function authorityOf(config: Config) {

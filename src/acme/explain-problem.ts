@@ -17,6 +17,8 @@ export interface AcmeProblem {
   /** Name that could not be validated. */
   readonly identifier?: string;
   readonly challenge?: ChallengeType;
+  /** With type `told`: what another process has explained already. */
+  readonly told?: { readonly problem: string; readonly hint: string };
 }
 
 export interface Explanation {
@@ -80,6 +82,15 @@ export function explainProblem(problem: AcmeProblem): Explanation {
       );
     case 'fileUnusable':
       return words(said, 'check the path and the permissions');
+    case 'told':
+      return words(said, problem.told?.hint ?? '');
+    case 'noServer':
+      return words(said, 'start the server and run the command again; only dns-01 works without it');
+    case 'postponed':
+      return words(
+        said,
+        'nothing more is asked of the authority before that, so that it does not lock us out',
+      );
     case 'stopped':
       return words(`the attempt was interrupted: ${said}`, 'it is tried again by itself');
     case 'late':
