@@ -40,6 +40,7 @@ export const configDefaults = {
   },
   ingestLatency: '100ms',
   duplicatePublisher: 'takeover',
+  signIn: { apps: [] },
   limits: {
     connections: 10_000,
     connectionsPerAddress: 64,
@@ -127,8 +128,13 @@ const listeners = z
     }
   });
 
-const certificateForms = 'expected self-signed, acme, { cert: FILE, key: FILE } or a list of such pairs';
-const pair = z.strictObject({ cert: text('a file'), key: text('a file') });
+const certificateForms =
+  'expected self-signed, acme, { cert: FILE, key: FILE }, { pfx: FILE } or a list of such pairs';
+const passphraseFile = text('a file').optional();
+const pair = z.union([
+  z.strictObject({ cert: text('a file'), key: text('a file'), passphraseFile }),
+  z.strictObject({ pfx: text('a file'), passphraseFile }),
+]);
 const certificate = z.union([z.enum(['self-signed', 'acme']), pair, z.array(pair).min(1)], {
   error: certificateForms,
 });
@@ -161,7 +167,7 @@ const settings = block({
   ),
   tls: block({
     minVersion: choice(['TLSv1.2', 'TLSv1.3']),
-    /** `self-signed`, `acme`, or PEM files by absolute paths, chosen by server name. */
+    /** `self-signed`, `acme`, or PEM or PKCS #12 files by absolute paths, chosen by server name. */
     certificate: certificate.transform((chosen) =>
       typeof chosen === 'string' || Array.isArray(chosen) ? chosen : [chosen],
     ),
@@ -242,6 +248,13 @@ const settings = block({
   ingestLatency: duration('0', '1s'),
   /** A second publisher of a live stream: with the same key it takes over, or it is always refused. */
   duplicatePublisher: choice(['takeover', 'refuse']),
+  signIn: block({
+    /** Applications whose encoders are asked for user and password when they connect with neither these nor a key. */
+    apps: z.array(
+      z.string().regex(/^[A-Za-z0-9._-]{1,64}$/, { error: 'expected an application such as live' }),
+      { error: 'expected a list such as [live]' },
+    ),
+  }),
   limits: block({
     /** Connections at one time, whatever their state. */
     connections: count(1_000_000),
@@ -289,9 +302,10 @@ export const configSchema = settings.superRefine((chosen, context) => {
 export function configKeysAt(path: readonly PropertyKey[]): readonly string[] {
   let schemas: readonly z.core.$ZodType[] = [settings];
   for (const segment of path) schemas = schemas.flatMap((schema) => childrenOf(schema, segment));
-  return schemas.flatMap(unwrapped).flatMap((schema) => {
+  const keys = schemas.flatMap(unwrapped).flatMap((schema) => {
     return schema instanceof z.ZodObject ? Object.keys(schema.shape) : [];
   });
+  return [...new Set(keys)];
 }
 
 function childrenOf(schema: z.core.$ZodType, segment: PropertyKey): readonly z.core.$ZodType[] {

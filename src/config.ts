@@ -94,9 +94,13 @@ function readConfig(options: ConfigOptions): { config: Config; written: unknown 
       certificate:
         typeof tls.certificate === 'string'
           ? tls.certificate
-          : tls.certificate.map(({ cert, key }) => ({
-              cert: absolute(cert, 'tls', 'certificate'),
-              key: absolute(key, 'tls', 'certificate'),
+          : tls.certificate.map((files) => ({
+              ...files,
+              ...Object.fromEntries(
+                Object.entries(files).flatMap(([name, path]) =>
+                  path === undefined ? [] : [[name, absolute(path, 'tls', 'certificate')]],
+                ),
+              ),
             })),
     },
     acme: {

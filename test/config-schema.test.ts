@@ -19,7 +19,7 @@ describe('configSchema', () => {
     expect(configKeysAt([])).toContain('dataDir');
     expect(configKeysAt(['recorder', 'segment'])).toEqual(['maxDuration', 'maxSize']);
     expect(configKeysAt(['listeners', 0])).toEqual(['address', 'accept']);
-    expect(configKeysAt(['tls', 'certificate'])).toEqual(['cert', 'key']);
+    expect(configKeysAt(['tls', 'certificate'])).toEqual(['cert', 'key', 'passphraseFile', 'pfx']);
     expect([configKeysAt(['store']), configKeysAt(['nothing']), configKeysAt(['listeners'])]).toEqual([
       [],
       [],

@@ -230,7 +230,6 @@ describe('mistakes', () => {
   });
 
   it.each([
-    ['tls: { clientAuth: required }', 'client certificates are not available in this version'],
     ['store: postgres://penstock:hunter2@db/penstock', 'PostgreSQL is not available in this version'],
     ['recorder: { retention: { maxAge: soon } }', 'expected a duration such as 250ms, 30s or 8h'],
     ['recorder: { retention: { deleteWhenFull: 1 } }', 'expected true or false'],

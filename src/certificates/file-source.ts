@@ -1,150 +1,183 @@
-// Certificates the operator provides as PEM files. Whatever is wrong with them is said in one sentence that
-// names the file: better at start than by an encoder that shows "connection failed". Leaves out revocation
-// and trust: a private authority is the operator's own choice.
-import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
-import { createSecureContext } from 'node:tls';
-import { Secret } from '../bytes/secret.ts';
-import { SetupError, type SetupErrorCode } from '../errors.ts';
-import { namesOfCertificate, oneLine } from './certificate-name.ts';
+// Certificates that the operator provides, kept fresh: when files change they are read again, and what is new replaces
+// what was served. A pair that cannot be used, or that is worse than the one before, is refused, and the one before is
+// served on. Leaves out revocation and trust: a private authority is the operator's own choice.
+import {
+  type Chain,
+  type CertificateFiles,
+  mainFileOf,
+  pathsOf,
+  readPair,
+} from '../certificate-files/pair-reader.ts';
+import type { CertificatePair } from '../certificate-files/pair-reader.ts';
+import { type Doubt, doubtsAbout } from '../certificate-files/chain-rule.ts';
+import { FileWatcher } from '../certificate-files/file-watcher.ts';
+import { ApplianceError, SetupError } from '../errors.ts';
+import type { CancelTimer, Clock } from '../ops/clock.ts';
+import type { Log } from '../ops/log.ts';
+import { chooseByName, namesOfCertificate, oneLine, parseCertificateName } from './certificate-name.ts';
 import type { CertificateBundle, CertificateSource } from './certificate-source.ts';
 
-/** Paths of PEM files: the chain with the server's own certificate first, and its private key. */
-export interface CertificateFiles {
-  readonly cert: string;
-  readonly key: string;
+export type { CertificateFiles } from '../certificate-files/pair-reader.ts';
+
+export interface FileSourceParts {
+  readonly clock: Clock;
+  readonly log: Log;
+  /** Public names of this installation. */
+  readonly hosts: readonly string[];
 }
+
+interface Served {
+  readonly pair: CertificatePair;
+  readonly bundle: CertificateBundle;
+}
+
+/** A pair that is half written is read again so many times, so many milliseconds apart, before it counts as wrong. */
+const retries = 3;
+const retryDelay = 2_000;
 
 export class FileSource implements CertificateSource {
   readonly kind = 'files';
   readonly certificateFile: string;
   readonly authorityFile = undefined;
   readonly #files: readonly [CertificateFiles, ...CertificateFiles[]];
+  readonly #parts: FileSourceParts;
+  readonly #served = new Map<CertificateFiles, Served>();
+  #watcher: FileWatcher | undefined;
+  #changed: (() => void) | undefined;
+  #cancelRetry: CancelTimer | undefined;
+  #attempts = 0;
 
-  constructor(files: readonly [CertificateFiles, ...CertificateFiles[]]) {
+  constructor(files: readonly [CertificateFiles, ...CertificateFiles[]], parts: FileSourceParts) {
     this.#files = files;
-    this.certificateFile = files[0].cert;
+    this.#parts = parts;
+    this.certificateFile = mainFileOf(files[0]);
   }
 
+  start(changed: () => void): void {
+    this.#changed = changed;
+    this.#watcher = new FileWatcher({
+      paths: this.#files.flatMap(pathsOf),
+      clock: this.#parts.clock,
+      onChange: () => {
+        this.#attempts = 0;
+        changed();
+      },
+    });
+    this.#watcher.start();
+  }
+
+  async stop(): Promise<void> {
+    this.#cancelRetry?.();
+    this.#changed = undefined;
+    await this.#watcher?.stop();
+  }
+
+  /** Throws SetupError when there is nothing to serve yet. */
   async load(): Promise<readonly [CertificateBundle, ...CertificateBundle[]]> {
+    this.#cancelRetry?.();
     const [first, ...others] = this.#files;
-    return [await loadPair(first), ...(await Promise.all(others.map(loadPair)))];
+    const bundles = [await this.#loadPair(first)] as const;
+    const more: CertificateBundle[] = [];
+    for (const files of others) more.push(await this.#loadPair(files));
+    this.#sayUncovered([...bundles, ...more]);
+    return [...bundles, ...more];
+  }
+
+  async #loadPair(files: CertificateFiles): Promise<CertificateBundle> {
+    const before = this.#served.get(files);
+    try {
+      const served = serve(await readPair(files));
+      if (before === undefined) {
+        this.#sayDoubts(doubtsAbout(served.pair, [], this.#parts.clock.now()), 'incomplete');
+      } else if (served.bundle.chainPem !== before.bundle.chainPem) {
+        this.#requireNoWorse(served, before);
+        const { file, serial, notAfter } = served.bundle;
+        this.#parts.log.info('certificate.replaced', {
+          file,
+          serial,
+          until: new Date(notAfter).toISOString(),
+        });
+      }
+      this.#served.set(files, served);
+      return served.bundle;
+    } catch (error) {
+      if (before === undefined || !(error instanceof ApplianceError)) throw error;
+      this.#refuse(before.bundle.file, error);
+      return before.bundle;
+    }
+  }
+
+  // A renewed certificate that lacks what the old one had is a mistake: it is said while the old one still serves.
+  #requireNoWorse(served: Served, before: Served): void {
+    const now = this.#parts.clock.now();
+    if (before.bundle.notAfter <= now) return; // anything is better
+    const lost = this.#hosts(before.bundle).filter((host) => !this.#hosts(served.bundle).includes(host));
+    const known = new Set(doubtsAbout(before.pair, [], now).map(({ kind }) => kind));
+    const worse = doubtsAbout(served.pair, lost, now).find(({ kind }) => !known.has(kind));
+    if (worse !== undefined)
+      throw new SetupError('CERTIFICATE_FILE_UNUSABLE', worse.message, { hint: worse.hint });
+  }
+
+  #refuse(file: string, { code, message, hint }: ApplianceError): void {
+    this.#attempts += 1;
+    if (this.#attempts < retries && this.#changed !== undefined) {
+      this.#cancelRetry = this.#parts.clock.after(retryDelay, this.#changed);
+      return;
+    }
+    this.#parts.log.error('certificate.failed', { code, file, message, hint });
+  }
+
+  /** The names of this server that the certificate carries. */
+  #hosts({ names }: CertificateBundle): readonly string[] {
+    return this.#parts.hosts.filter((host) => covers(names, host));
+  }
+
+  #sayUncovered(bundles: readonly CertificateBundle[]): void {
+    const names = bundles.flatMap((bundle) => bundle.names);
+    const uncovered = this.#parts.hosts.filter((host) => !covers(names, host));
+    if (uncovered.length === 0) return;
+    const [pair] = this.#served.values();
+    if (pair !== undefined)
+      this.#sayDoubts(doubtsAbout(pair.pair, uncovered, this.#parts.clock.now()), 'uncovered');
+  }
+
+  // That the certificate itself has run out, the keeper says every day.
+  #sayDoubts(doubts: readonly Doubt[], only: Doubt['kind']): void {
+    for (const { kind, message, hint } of doubts) {
+      if (kind === only) this.#parts.log.warn('certificate.doubted', { message, hint });
+    }
   }
 }
 
-async function loadPair({ cert, key }: CertificateFiles): Promise<CertificateBundle> {
-  const chainText = await readPem(cert, 'CERTIFICATE_FILE_UNUSABLE');
-  const keyText = await readPem(key, 'SECRET_FILE_UNUSABLE');
-  const chain = parseChain(cert, chainText);
-  const privateKey = parseKey(key, keyText);
+function covers(names: readonly string[], host: string): boolean {
+  const name = parseCertificateName(host)?.name;
+  // The empty first list stands for "no certificate carries it".
+  return name !== undefined && chooseByName([[], names], name) === 1;
+}
+
+function serve(pair: CertificatePair): Served {
+  const { chain, keyPem, file } = pair;
   const [leaf] = chain;
-  requireMatch(cert, key, chain, privateKey);
-  requireOrder(cert, chain);
+  const names = namesOfCertificate(leaf.subjectAltName);
+  if (names.length === 0) {
+    const message = `${file} carries no DNS name or IP address that a client could check (no subjectAltName)`;
+    throw new SetupError('CERTIFICATE_FILE_UNUSABLE', message, {
+      hint: 'ask for a certificate that carries the names of this server',
+    });
+  }
   const bundle = {
-    names: namesOfCertificate(leaf.subjectAltName),
-    chainPem: chain.map((certificate) => certificate.toString()).join(''),
-    keyPem: new Secret(keyText),
+    names,
+    chainPem: textOf(chain),
+    keyPem,
     notBefore: Date.parse(leaf.validFrom),
     notAfter: Date.parse(leaf.validTo),
     issuer: oneLine(leaf.issuer),
     serial: leaf.serialNumber,
-    file: cert,
+    file,
   };
-  if (bundle.names.length === 0) {
-    throw unusable(`${cert} carries no DNS name or IP address that a client could check (no subjectAltName)`);
-  }
-  requireAccepted(bundle);
-  return bundle;
+  return { pair, bundle };
 }
 
-async function readPem(path: string, code: SetupErrorCode): Promise<string> {
-  try {
-    return await readFile(path, 'latin1');
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    throw new SetupError(code, `${path} cannot be read (${reason})`, {
-      hint: 'tls.certificate names the PEM files cert and key; check the paths and the permissions',
-      cause: error,
-    });
-  }
-}
-
-function parseChain(path: string, text: string): readonly [X509Certificate, ...X509Certificate[]] {
-  const blocks = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [];
-  const certificates = blocks.map((block, index) => {
-    try {
-      return new X509Certificate(block);
-    } catch (cause) {
-      throw unusable(`certificate ${index + 1} of ${blocks.length} in ${path} is damaged`, { cause });
-    }
-  });
-  const [leaf, ...issuers] = certificates;
-  if (leaf === undefined) {
-    throw /PRIVATE KEY-----/.test(text)
-      ? unusable(`${path} holds a private key, not a certificate`, { hint: 'cert and key may be swapped' })
-      : unusable(`${path} holds no certificate in PEM form`, {
-          hint: 'convert it: openssl x509 -inform der (one certificate), openssl pkcs12 (a .p12 or .pfx file)',
-        });
-  }
-  return [leaf, ...issuers];
-}
-
-function parseKey(path: string, text: string): KeyObject {
-  if (/-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED/m.test(text)) {
-    throw new SetupError('SECRET_FILE_UNUSABLE', `${path} is protected by a passphrase`, {
-      hint: `remove it: openssl pkey -in ${path} -out NEW.key`,
-    });
-  }
-  try {
-    return createPrivateKey(text);
-  } catch {
-    // The cause stays out: nobody can promise that a parser's error quotes nothing.
-    throw new SetupError(
-      'SECRET_FILE_UNUSABLE',
-      `${path} holds no private key in PEM form that can be read`,
-      {
-        hint: text.includes('BEGIN CERTIFICATE')
-          ? 'cert and key may be swapped'
-          : 'openssl pkey -in FILE checks it',
-      },
-    );
-  }
-}
-
-function requireMatch(
-  cert: string,
-  key: string,
-  chain: readonly X509Certificate[],
-  privateKey: KeyObject,
-): void {
-  const owner = chain.findIndex((certificate) => certificate.checkPrivateKey(privateKey));
-  if (owner === 0) return;
-  throw owner === -1
-    ? unusable(`the key in ${key} does not belong to the certificate in ${cert}`)
-    : unusable(`the server's own certificate must come first in ${cert}; now it is number ${owner + 1}`);
-}
-
-// RFC 5246 7.4.2 wants each certificate to certify the one before it; RFC 8446 4.4.2 still asks for it.
-function requireOrder(cert: string, chain: readonly X509Certificate[]): void {
-  for (const [index, issuer] of chain.slice(1).entries()) {
-    const issued = chain[index];
-    if (issued !== undefined && issued.checkIssued(issuer) && issued.verify(issuer.publicKey)) continue;
-    throw unusable(`certificate ${index + 2} in ${cert} is not the issuer of certificate ${index + 1}`, {
-      hint: 'order the file: server certificate, then its issuer, then the issuer of that',
-    });
-  }
-}
-
-/** The TLS library has the last word, for example on keys that are too short. */
-function requireAccepted({ chainPem, keyPem, file }: CertificateBundle): void {
-  try {
-    createSecureContext({ cert: chainPem, key: keyPem.reveal() });
-  } catch (error) {
-    const reason = error instanceof Error ? error.message.replace(/^.*:/, '') : 'unknown error';
-    throw unusable(`${file} is not accepted by the TLS library (${reason})`);
-  }
-}
-
-function unusable(message: string, details: { hint?: string; cause?: unknown } = {}): SetupError {
-  return new SetupError('CERTIFICATE_FILE_UNUSABLE', message, details);
+function textOf(chain: Chain): string {
+  return chain.map(String).join('');
 }

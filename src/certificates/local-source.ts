@@ -24,13 +24,13 @@ export interface LocalSourceParts extends DevelopmentSourceParts {
 export function openLocalSource(options: LocalSourceOptions, parts: LocalSourceParts): CertificateSource {
   const { certificate, hosts, certsDir } = options;
   if (certificate !== 'self-signed') {
-    const [first, ...others] = 'cert' in certificate ? [certificate] : certificate;
+    const [first, ...others] = 'cert' in certificate || 'pfx' in certificate ? [certificate] : certificate;
     if (first === undefined) {
       throw new SetupError('CONFIG_INVALID', 'tls.certificate is an empty list', {
         hint: 'name at least one pair { cert: FILE, key: FILE }, or use self-signed',
       });
     }
-    return new FileSource([first, ...others]);
+    return new FileSource([first, ...others], { ...parts, hosts });
   }
   for (const host of hosts) {
     if (parseCertificateName(host) !== undefined) continue;

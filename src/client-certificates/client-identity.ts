@@ -36,7 +36,7 @@ export function readIdentity(certificate: Uint8Array | string): ClientIdentity |
       sha256: read.fingerprint256.replaceAll(':', '').toLowerCase(),
       keyId: id !== undefined && isKeyId(id) ? (id as KeyId) : undefined,
       notAfter: Date.parse(read.validTo),
-      forClients: read.keyUsage?.includes(clientAuth) === true,
+      forClients: read.keyUsage?.includes(clientAuth) ?? false,
     };
   } catch {
     return undefined;

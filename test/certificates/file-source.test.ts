@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { FileSource } from '../../src/certificates/file-source.ts';
 import { makeIssuer, makeKey, makeLeaf, tamperWith, writePair } from '../support/certificate-files.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { RecordedLog } from '../support/recorded-log.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 const now = Date.UTC(2026, 10, 22);
@@ -12,9 +14,15 @@ const root = makeIssuer('Test root', now);
 const intermediate = makeIssuer('Test intermediate', now, root);
 const leaf = makeLeaf(intermediate, ['a.example', '*.a.example', '192.0.2.1', '2001:db8::1'], life);
 
+const parts = (hosts: readonly string[] = []) => {
+  const clock = new FakeClock();
+  clock.advance(now - clock.now());
+  return { clock, log: new RecordedLog(), hosts };
+};
+
 const load = (chain: string, key: string) => {
   const folder = temporaryFolder();
-  return new FileSource([writePair(folder, 'server', chain, key)]).load();
+  return new FileSource([writePair(folder, 'server', chain, key)], parts()).load();
 };
 
 describe("the operator's certificate files", () => {
@@ -107,7 +115,7 @@ describe("the operator's certificate files", () => {
       ...writePair(folder, 'server', leaf.pem, leaf.keyPem),
       [missing]: join(folder, 'absent'),
     };
-    await expect(new FileSource([files]).load()).rejects.toMatchObject({
+    await expect(new FileSource([files], parts()).load()).rejects.toMatchObject({
       name: 'SetupError',
       message: `${join(folder, 'absent')} cannot be read (ENOENT)`,
     });
@@ -117,7 +125,7 @@ describe("the operator's certificate files", () => {
     const folder = temporaryFolder();
     const files = writePair(folder, 'server', '', leaf.keyPem);
     writeFileSync(files.cert, execFileSync('openssl', ['x509', '-outform', 'der'], { input: leaf.pem }));
-    await expect(new FileSource([files]).load()).rejects.toMatchObject({
+    await expect(new FileSource([files], parts()).load()).rejects.toMatchObject({
       hint: expect.stringContaining('-inform der'),
     });
   });

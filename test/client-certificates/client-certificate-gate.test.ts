@@ -10,7 +10,6 @@ import { readIdentity } from '../../src/client-certificates/client-identity.ts';
 import { issueClient } from '../../src/client-certificates/client-issuer.ts';
 import { openKeyGate, type KeyGate } from '../../src/keys/key-gate.ts';
 import type { AccessRequest, CertificateFinding } from '../../src/keys/key-rule.ts';
-import type { KeyId } from '../../src/ops/names.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { openKeyRoom, type MadeKey } from '../support/key-room.ts';
 import { makeKey } from '../support/certificate-files.ts';
@@ -38,7 +37,7 @@ beforeEach(async () => {
   });
   told = [];
   certificates.onWithdrawn((finding) => told.push(finding));
-  gate = await openKeyGate({ store: server, hasher, clock, log, audit, certificates });
+  gate = await openKeyGate({ store: server, hasher, clock, random: systemRandom, log, audit, certificates });
   onTestFinished(async () => {
     certificates.close();
     await gate.close();
@@ -142,7 +141,7 @@ describe('a client certificate', () => {
     const now = room.clock.now();
     const { certificatePem } = issueClient(
       authority,
-      { name: 'unlisted', keyId: key.id as KeyId, life: hour },
+      { name: 'unlisted', keyId: key.id, life: hour },
       { now, random: systemRandom },
     );
     const { raw } = new X509Certificate(certificatePem);

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { WithdrawalReason } from '../../src/keys/key-gate.ts';
-import type { KeyId } from '../../src/ops/names.ts';
+import type { Verdict } from '../../src/keys/key-rule.ts';
+import type { KeyId, StreamName } from '../../src/ops/names.ts';
 import { concerns, withdrawalRefusal } from '../../src/session/withdrawal.ts';
 import { openStage, secretOf } from '../support/session-stage.ts';
 
@@ -33,13 +34,18 @@ describe('a withdrawal', () => {
   });
 });
 
+const certified: Verdict = {
+  granted: true,
+  stream: 'live/one' as StreamName,
+  keyId: 'key-one' as KeyId,
+  generation: Infinity,
+  certificate: '4a',
+};
+
 describe('a session that came with a certificate', () => {
   const publish = async () => {
     const stage = openStage();
-    const granted = stage.gate.verdicts.get(secretOf('one'));
-    stage.gate.verdicts.set(secretOf('one'), { ...granted, certificate: '4a' } as NonNullable<
-      typeof granted
-    >);
+    stage.gate.verdicts.set(secretOf('one'), certified);
     return { stage, ...(await stage.publish()) };
   };
 
@@ -55,10 +61,7 @@ describe('a session that came with a certificate', () => {
 
   it('does not begin when its certificate is revoked while the gate is asked', async () => {
     const stage = openStage();
-    const granted = stage.gate.verdicts.get(secretOf('one'));
-    stage.gate.verdicts.set(secretOf('one'), { ...granted, certificate: '4a' } as NonNullable<
-      typeof granted
-    >);
+    stage.gate.verdicts.set(secretOf('one'), certified);
     stage.gate.latch.shut();
     const { encoder } = stage.connect();
     await encoder.talk();

@@ -1,0 +1,46 @@
+// Opens a PKCS #12 file (RFC 7292), by node-forge: Node's own TLS refuses those that are sealed with RC2 and 3DES, as
+// Windows and Java wrote them for years. Gives what is in it, in whatever order; judges nothing.
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
+import forge from 'node-forge';
+import type { Secret } from '../bytes/secret.ts';
+
+export interface Pkcs12Content {
+  readonly certificates: readonly X509Certificate[];
+  readonly keys: readonly KeyObject[];
+}
+
+export function readPkcs12(
+  bytes: Uint8Array,
+  passphrase: Secret | undefined,
+): Pkcs12Content | 'damaged' | 'wrong-passphrase' {
+  let content: forge.asn1.Asn1;
+  try {
+    content = forge.asn1.fromDer(Buffer.from(bytes).toString('latin1'));
+  } catch {
+    return 'damaged';
+  }
+  try {
+    const file = forge.pkcs12.pkcs12FromAsn1(content, false, passphrase?.reveal() ?? '');
+    const bags = file.safeContents.flatMap(({ safeBags }) => safeBags);
+    return { certificates: bags.flatMap(certificateIn), keys: bags.flatMap(keyIn) };
+  } catch (error) {
+    // The check of the whole comes first, so a later failure is none of the passphrase's.
+    return /MAC|password/i.test(String(error)) ? 'wrong-passphrase' : 'damaged';
+  }
+}
+
+const { pki, asn1 } = forge;
+
+function certificateIn({ type, cert, asn1: raw }: forge.pkcs12.Bag): X509Certificate[] {
+  if (type !== pki.oids['certBag']) return [];
+  const value = cert === undefined || cert === null ? raw : pki.certificateToAsn1(cert);
+  return [new X509Certificate(Buffer.from(asn1.toDer(value).getBytes(), 'latin1'))];
+}
+
+// node-forge knows RSA keys; any other kind it hands over as it came.
+function keyIn({ type, key, asn1: raw }: forge.pkcs12.Bag): KeyObject[] {
+  if (type !== pki.oids['keyBag'] && type !== pki.oids['pkcs8ShroudedKeyBag']) return [];
+  const value = key === undefined || key === null ? raw : pki.wrapRsaPrivateKey(pki.privateKeyToAsn1(key));
+  const der = Buffer.from(asn1.toDer(value).getBytes(), 'latin1');
+  return [createPrivateKey({ key: der, format: 'der', type: 'pkcs8' })];
+}
