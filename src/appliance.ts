@@ -139,9 +139,9 @@ export async function buildAppliance(
     audit,
     certificates: clients,
   });
-  const { limits } = config;
+  const { limits, signIn } = config;
   const { changes } = store;
-  const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, liveSessions, changes });
+  const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, signIn, liveSessions, changes });
   const challenges = new ChallengeAnswers();
   const { certificate } = config.tls;
   const names = { hosts: config.hosts, certsDir: config.certsDir };

@@ -34,6 +34,8 @@ export const protocolErrors = {
 
 export const refusedErrors = {
   KEY_REFUSED: 'The stream key does not open this stream; the log names the reason.',
+  SIGN_IN_REQUIRED: 'A client that signs in with user and password is told how to go on; this is no failure.',
+  SIGN_IN_FAILED: 'User and password do not belong together; the log names the reason.',
   STREAM_BUSY: 'The stream is already being published, with another key or where no takeover is wanted.',
   ADDRESS_LOCKED_OUT: 'Too many wrong keys came from this address; it is not let in for a while.',
   DOOR_CLOSED: 'The listener does not accept this protocol.',

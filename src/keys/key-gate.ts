@@ -1,39 +1,35 @@
 // THE gate: the only place where a request meets a key. The secret stops here; what goes on is a verdict with
 // the public names of stream and key. Order and equal work of the checks: SECURITY 3 "Check" and "Guessing".
 import type { CancelTimer, Clock } from '../ops/clock.ts';
+import { Secret } from '../bytes/secret.ts';
 import { addressGroup } from '../ops/address.ts';
 import type { Log } from '../ops/log.ts';
 import type { KeyId } from '../ops/names.ts';
+import type { Random } from '../ops/random.ts';
 import type { AuditLog } from '../store/audit-log.ts';
 import { anySubject } from '../store/change-feed.ts';
 import type { Store } from '../store/store.ts';
 import { GuessLimiter } from './guess-limiter.ts';
 import {
   judge,
+  lacksKey,
   type AccessRequest,
   type CertificateFinding,
   type CertificateRegister,
   type Credential,
-  type KeyUse,
   type StreamKey,
   type Verdict,
   withoutSecret,
 } from './key-rule.ts';
 import { keyTopic, openKeyStore, type KeyStore } from './key-store.ts';
+import { KeyUses, type WithdrawalListener } from './key-uses.ts';
 import { keysLimits } from './keys-limits.ts';
 import type { SecretHasher } from './secret-hasher.ts';
+import { SignInDesk, type SignedIn, type SignInChallenge, type SignInRequest } from './sign-in.ts';
 import { parseKey, type ParsedKey } from './stream-key-format.ts';
 
-export type { AccessRequest } from './key-rule.ts';
-
-/** `rotated`: the key has a newer secret, and the grace of the old one is over. */
-export type WithdrawalReason = 'revoked' | 'disabled' | 'expired' | 'rotated';
-
-/**
- * `upTo`: sessions whose verdict had this generation or an older one; Infinity means all of the key. With a
- * `certificate` (serial number) only those that showed it.
- */
-type WithdrawalListener = (keyId: KeyId, why: WithdrawalReason, upTo: number, certificate?: string) => void;
+export { type AccessRequest, refusalDescription } from './key-rule.ts';
+export type { WithdrawalReason } from './key-uses.ts';
 
 export interface KeyGate {
   /**
@@ -41,6 +37,11 @@ export interface KeyGate {
    * the database does not answer: nobody gets in then.
    */
   check(request: AccessRequest): Promise<Verdict>;
+  /**
+   * What a client that signs in is to be told next, or whose password it has shown. A refusal counts as a guess, being
+   * asked for an answer does not. Throws as check() does.
+   */
+  signIn(request: SignInRequest): Promise<SignInVerdict>;
   /** Tells within 1 s that live sessions of a key must end. Returns how to stop listening. */
   onWithdrawn(listener: WithdrawalListener): () => void;
   /**
@@ -52,28 +53,26 @@ export interface KeyGate {
   close(): Promise<void>;
 }
 
+type Refusal = Extract<Verdict, { granted: false }>;
+
+export type SignInVerdict =
+  | ({ readonly outcome: 'challenged' } & SignInChallenge)
+  | ({ readonly outcome: 'signed-in' } & SignedIn)
+  | ({ readonly outcome: 'refused' } & Refusal);
+
 export interface KeyGateOptions {
   readonly store: Store;
   readonly hasher: SecretHasher;
   readonly clock: Clock;
+  readonly random: Random;
   readonly log: Log;
   readonly audit: Pick<AuditLog, 'note'>;
   /** Where clients are asked for certificates. */
   readonly certificates?: CertificateRegister | undefined;
 }
 
-/**
- * What the peer hears, whatever the reason: the true one would tell a guesser how far the guess led. At most 255
- * bytes, which is as much as ffmpeg shows.
- */
-export const refusalDescription =
-  'This stream key was not accepted. Check that server address, application, stream name and key are exactly as ' +
-  'given to you; if they are, ask the operator, whose log names the reason (such as expired, revoked, or needs ' +
-  'rtmps).';
-
 /** How often expiry is looked at. */
 const tickMs = 500;
-const touchDelayMs = 100;
 
 export async function openKeyGate(options: KeyGateOptions): Promise<KeyGate> {
   const gate = new StoreKeyGate(options);
@@ -92,27 +91,15 @@ class StoreKeyGate implements KeyGate {
   readonly #limiter: GuessLimiter;
   readonly #audit: Pick<AuditLog, 'note'>;
   readonly #certificates: CertificateRegister | undefined;
-  readonly #listeners = new Set<WithdrawalListener>();
-  /** Uses not written down yet, by key and generation. */
-  readonly #uses = new Map<
-    string,
-    { readonly id: KeyId; readonly generation: number; readonly use: KeyUse }
-  >();
-  /** Secrets that sessions may hold and that end some day, by key and generation. */
-  readonly #ending = new Map<
-    string,
-    { readonly id: KeyId; readonly generation: number; readonly until: number }
-  >();
-  /** The address group that each key was last used from. */
-  readonly #usedFrom = new Map<KeyId, string>();
+  readonly #uses: KeyUses;
+  readonly #signIns: SignInDesk;
   readonly #cancels: CancelTimer[] = [];
   readonly #keys = new Map<string, StreamKey>();
   /** Subjects of the change feed that were not read anew yet. */
   readonly #stale = new Set<string>([anySubject]);
   #reading: Promise<void> | undefined;
-  #cancelFlush: CancelTimer | undefined;
 
-  constructor({ store, hasher, clock, log, audit, certificates }: KeyGateOptions) {
+  constructor({ store, hasher, clock, random, log, audit, certificates }: KeyGateOptions) {
     this.#store = store;
     this.#keyStore = openKeyStore(store);
     this.#hasher = hasher;
@@ -121,6 +108,8 @@ class StoreKeyGate implements KeyGate {
     this.#audit = audit;
     this.#certificates = certificates;
     this.#limiter = new GuessLimiter(clock);
+    this.#uses = new KeyUses({ keyStore: this.#keyStore, clock, log });
+    this.#signIns = new SignInDesk({ hasher, random, clock });
   }
 
   async open(): Promise<void> {
@@ -133,7 +122,7 @@ class StoreKeyGate implements KeyGate {
       this.#certificates?.onWithdrawn(({ keyId, serial, objection }) => {
         if (keyId === undefined) return;
         const why = objection === 'certificate-expired' ? 'expired' : 'revoked';
-        for (const listener of this.#listeners) listener(keyId, why, withoutSecret, serial);
+        this.#uses.withdraw(keyId, why, withoutSecret, serial);
       }) ?? (() => undefined),
     );
     await this.#refresh();
@@ -146,7 +135,8 @@ class StoreKeyGate implements KeyGate {
   }
 
   turnsAway(address: string): boolean {
-    return this.#limiter.isLockedOut(address) && !this.#isUsedFrom(addressGroup(address));
+    if (!this.#limiter.isLockedOut(address)) return false;
+    return ![...this.#uses.lastFrom(address)].some((id) => this.#keys.get(id)?.state === 'active');
   }
 
   async #decide(request: AccessRequest): Promise<Verdict> {
@@ -155,33 +145,24 @@ class StoreKeyGate implements KeyGate {
     if (parsed === 'not-a-key' && request.key === undefined && this.#certificates && certificate) {
       return this.#decideByCertificate(await this.#certificates.identify(certificate), request);
     }
+    if (request.signedIn) return this.#decideSignedIn(request.signedIn, parsed, request);
     if (typeof parsed === 'string') return this.#refuseMalformed(parsed, request);
+    return this.#decideByKey(parsed, request);
+  }
 
-    await this.#store.changes.catchUp();
-    await this.#refresh();
+  async #decideByKey(parsed: ParsedKey, request: AccessRequest): Promise<Verdict> {
+    await this.#follow();
     const key = this.#keys.get(parsed.id);
     const credential = this.#compare(parsed, key);
     const verdict = judge(credential, request, this.#clock.now());
     const guessed = credential.outcome === 'unknown-key' || credential.outcome === 'wrong-secret';
-    // Someone behind the same address may be guessing; that must not shut out who publishes from there.
-    if (
-      this.#limiter.isLockedOut(request.address) &&
-      (guessed || key === undefined || this.#usedFrom.get(key.id) !== addressGroup(request.address))
-    ) {
-      return this.#refuseLate(
-        {
-          granted: false,
-          reason: 'too-many-attempts',
-          ...(key && { keyId: key.id }),
-        },
-        request.address,
-      );
-    }
+    if (this.#isHeldOff(request.address, guessed ? undefined : key))
+      return this.#holdOff(request.address, key);
     if (guessed) {
       this.#countFailure(request.address, 1);
       return this.#refuseLate(verdict, request.address);
     }
-    if (verdict.granted) this.#noteUse(verdict.keyId, verdict.generation, verdict.until, request);
+    if (verdict.granted) this.#noteUse(verdict, request);
     return verdict;
   }
 
@@ -190,8 +171,7 @@ class StoreKeyGate implements KeyGate {
     { serial, keyId, objection }: CertificateFinding,
     request: AccessRequest,
   ): Promise<Verdict> {
-    await this.#store.changes.catchUp();
-    await this.#refresh();
+    await this.#follow();
     const key = keyId === undefined ? undefined : this.#keys.get(keyId);
     const certified = objection === undefined && key !== undefined;
     const credential: Credential = certified
@@ -202,33 +182,93 @@ class StoreKeyGate implements KeyGate {
       this.#countFailure(request.address, keysLimits.malformedWeight);
       return { ...this.#refuseLate(verdict, request.address), certificate: serial };
     }
-    if (verdict.granted) this.#noteUse(verdict.keyId, verdict.generation, verdict.until, request);
+    if (verdict.granted) this.#noteUse(verdict, request);
     return { ...verdict, ...(key && { keyId: key.id }), certificate: serial };
   }
 
+  // Encoders that sign in send what their stream key field holds: nothing, the stream's name, or the key once more.
+  async #decideSignedIn(
+    { keyId, generation }: SignedIn,
+    parsed: ReturnType<typeof parseKey>,
+    request: AccessRequest,
+  ): Promise<Verdict> {
+    await this.#follow();
+    const key = this.#keys.get(keyId);
+    let { name } = request;
+    if (typeof parsed !== 'string') {
+      const shown = this.#compare(parsed, parsed.id === keyId ? key : undefined).outcome;
+      const again = shown === 'matched' || shown === 'matched-previous';
+      if (!again) return this.#decideByKey(parsed, { ...request, app: '' }); // another one opens nothing here
+      if (request.key === undefined) name = new Secret('');
+    }
+    const credential: Credential = key
+      ? { outcome: 'signed-in', key, generation }
+      : { outcome: 'unknown-key' };
+    const verdict = judge(credential, { ...request, name }, this.#clock.now());
+    if (verdict.granted) this.#noteUse(verdict, request);
+    return verdict;
+  }
+
+  async signIn(request: SignInRequest): Promise<SignInVerdict> {
+    const { address, answer } = request;
+    if (answer === undefined) return { outcome: 'challenged', ...this.#signIns.challenge(request) };
+    await this.#follow();
+    const finding = this.#signIns.compare({ ...request, answer }, this.#keys.values());
+    const { key, outcome } = finding;
+    const proven = outcome === 'proven' ? finding : undefined;
+    if (proven !== undefined && !this.#isHeldOff(address, proven.key)) {
+      return { outcome: 'signed-in', keyId: proven.key.id, generation: proven.generation };
+    }
+    let verdict: Refusal;
+    if (outcome === 'proven' || this.#limiter.isLockedOut(address)) verdict = this.#holdOff(address, key);
+    else {
+      this.#countFailure(address, outcome === 'stale-challenge' ? keysLimits.malformedWeight : 1);
+      const refusal: Refusal = { granted: false, reason: outcome, ...(key && { keyId: key.id }) };
+      verdict = this.#refuseLate(refusal, address);
+    }
+    this.#note(verdict, request);
+    return { outcome: 'refused', ...verdict };
+  }
+
   onWithdrawn(listener: WithdrawalListener): () => void {
-    this.#listeners.add(listener);
-    return () => void this.#listeners.delete(listener);
+    return this.#uses.onWithdrawn(listener);
   }
 
   async close(): Promise<void> {
     for (const cancel of this.#cancels.splice(0)) cancel();
-    this.#cancelFlush?.();
-    this.#listeners.clear();
-    await this.#flushUses();
+    await this.#uses.close();
+  }
+
+  /** Catches up with what is committed, by whatever process. */
+  async #follow(): Promise<void> {
+    await this.#store.changes.catchUp();
+    await this.#refresh();
+  }
+
+  /** Someone behind the same address may be guessing; that must not shut out who publishes from there. */
+  #isHeldOff(address: string, key: StreamKey | undefined): boolean {
+    return (
+      this.#limiter.isLockedOut(address) && (key === undefined || !this.#uses.isLastFrom(key.id, address))
+    );
+  }
+
+  #holdOff(address: string, key: StreamKey | undefined): Refusal {
+    return this.#refuseLate(
+      { granted: false, reason: 'too-many-attempts', ...(key && { keyId: key.id }) },
+      address,
+    );
   }
 
   #refuseMalformed(reason: 'not-a-key' | 'mistyped', request: AccessRequest): Verdict {
     const { address } = request;
-    if (this.#limiter.isLockedOut(address)) {
-      return this.#refuseLate({ granted: false, reason: 'too-many-attempts' }, address);
-    }
+    if (this.#limiter.isLockedOut(address)) return this.#holdOff(address, undefined);
     this.#countFailure(address, keysLimits.malformedWeight);
-    return this.#refuseLate(judge({ outcome: reason }, request, this.#clock.now()), address);
+    const missing = reason === 'not-a-key' && lacksKey(request, this.#keys.values());
+    return this.#refuseLate({ granted: false, reason: missing ? 'key-missing' : reason }, address);
   }
 
   // Whoever guesses waits longer each time. The waiting is the session's: it costs no more than a connection.
-  #refuseLate(verdict: Verdict, address: string): Verdict {
+  #refuseLate<Given extends Verdict>(verdict: Given, address: string): Given {
     const delay = this.#limiter.delay(address);
     return verdict.granted || delay === 0 ? verdict : { ...verdict, delay };
   }
@@ -256,7 +296,10 @@ class StoreKeyGate implements KeyGate {
     this.#audit.note({ action: 'address.locked-out', source: group, detail: `for ${seconds} s` });
   }
 
-  #note(verdict: Verdict, { address, door, encoder }: AccessRequest): void {
+  #note(
+    verdict: Verdict,
+    { address, door, encoder }: Pick<AccessRequest, 'address' | 'door' | 'encoder'>,
+  ): void {
     const key = verdict.keyId === undefined ? undefined : this.#keys.get(verdict.keyId);
     const old = verdict.granted && key !== undefined && verdict.generation < key.generation;
     const shown = verdict.certificate === undefined ? '' : `certificate ${verdict.certificate}, `;
@@ -271,32 +314,10 @@ class StoreKeyGate implements KeyGate {
     });
   }
 
-  #isUsedFrom(group: string): boolean {
-    for (const [id, from] of this.#usedFrom) {
-      if (from === group && this.#keys.get(id)?.state === 'active') return true;
-    }
-    return false;
-  }
-
-  // Written a little later: the verdict does not wait, and an encoder that reconnects in a loop costs one write.
-  #noteUse(id: KeyId, generation: number, until: number | undefined, request: AccessRequest): void {
-    const { address, encoder, door } = request;
-    const use = { at: this.#clock.now(), address, encoder: encoder.slice(0, keysLimits.encoderLength), door };
-    this.#usedFrom.set(id, addressGroup(address));
-    if (until !== undefined) this.#ending.set(`${id} ${generation}`, { id, generation, until });
-    this.#uses.set(`${id} ${generation}`, { id, generation, use });
-    this.#cancelFlush ??= this.#clock.after(touchDelayMs, () => void this.#flushUses());
-  }
-
-  async #flushUses(): Promise<void> {
-    this.#cancelFlush = undefined;
-    const uses = [...this.#uses.values()];
-    this.#uses.clear();
-    try {
-      for (const { id, generation, use } of uses) await this.#keyStore.touch(id, use, generation);
-    } catch (error) {
-      this.#log.warn('key-use.lost', { reason: String(error) });
-    }
+  #noteUse(verdict: Extract<Verdict, { granted: true }>, request: AccessRequest): void {
+    const { keyId: id, generation, until } = verdict;
+    if (until !== undefined) this.#uses.endAt(id, generation, until);
+    this.#uses.note(id, generation, request);
   }
 
   // Answers when nothing is stale; whoever comes while keys are being read waits for the same reading.
@@ -339,45 +360,36 @@ class StoreKeyGate implements KeyGate {
     const before = this.#keys.get(id);
     if (key === undefined) {
       this.#keys.delete(id);
-      this.#usedFrom.delete(id);
+      this.#uses.forget(id);
     } else {
       this.#keys.set(id, key);
       // Later uses are known here before they are in the database.
-      if (before === undefined && key.lastUse !== undefined)
-        this.#usedFrom.set(id, addressGroup(key.lastUse.address));
+      if (before === undefined) this.#uses.recall(id, key.lastUse);
     }
     if (before === undefined) return;
     if (key !== undefined && key.generation > before.generation) this.#rotated(key);
     const state = key?.state ?? 'revoked';
     if (before.state === state) return;
     this.#log.info('key.changed', { key: id, stream: before.stream, state });
-    if (before.state === 'active' && state !== 'active') this.#withdraw(id, state, Infinity);
+    if (before.state === 'active' && state !== 'active') this.#uses.withdraw(id, state, Infinity);
   }
 
   #rotated({ id, stream, state, generation, previous, expiresAt }: StreamKey): void {
     this.#log.info('key.changed', { key: id, stream, state, rotated: true });
     const old = generation - 1;
     const until = Math.min(previous?.until ?? -Infinity, expiresAt ?? Infinity);
-    if (old > 1) this.#withdraw(id, 'rotated', old - 1); // only the last two secrets of a key work
-    if (this.#clock.now() >= until) this.#withdraw(id, 'rotated', old);
-    else this.#ending.set(`${id} ${old}`, { id, generation: old, until });
+    if (old > 1) this.#uses.withdraw(id, 'rotated', old - 1); // only the last two secrets of a key work
+    if (this.#clock.now() >= until) this.#uses.withdraw(id, 'rotated', old);
+    else this.#uses.endAt(id, old, until);
   }
 
   #tick(): void {
     if (this.#stale.size > 0) void this.#refreshOrSay();
     const now = this.#clock.now();
-    for (const { id, generation, until } of this.#ending.values()) {
-      if (now < until) continue;
+    for (const { id, generation } of this.#uses.endedBy(now)) {
       const expired = (this.#keys.get(id)?.expiresAt ?? Infinity) <= now;
       this.#log.info('key.expired', { key: id, old: !expired });
-      this.#withdraw(id, expired ? 'expired' : 'rotated', generation);
+      this.#uses.withdraw(id, expired ? 'expired' : 'rotated', generation);
     }
-  }
-
-  #withdraw(id: KeyId, why: WithdrawalReason, upTo: number): void {
-    for (const [name, ending] of this.#ending) {
-      if (ending.id === id && ending.generation <= upTo) this.#ending.delete(name);
-    }
-    for (const listener of this.#listeners) listener(id, why, upTo);
   }
 }

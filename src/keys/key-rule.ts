@@ -63,6 +63,8 @@ export interface AccessRequest {
   readonly name: Secret;
   /** From `?key=`, wherever the encoder put it. */
   readonly key?: Secret | undefined;
+  /** Whose password the client has shown when it connected. */
+  readonly signedIn?: { readonly keyId: KeyId; readonly generation: number } | undefined;
   /** DER of the certificate that the client has shown in TLS, and holds the key of. */
   readonly certificate?: Uint8Array | undefined;
   readonly address: string;
@@ -80,14 +82,25 @@ export interface CertificateRegister {
   onWithdrawn(listener: (finding: CertificateFinding) => void): () => void;
 }
 
+/**
+ * What the peer hears, whatever the reason: the true one would tell a guesser how far the guess led. At most 255
+ * bytes, which is as much as ffmpeg shows.
+ */
+export const refusalDescription =
+  'This stream key was not accepted. Give it as stream key, behind the name as ?key=, or as password to sign in. ' +
+  'Check server address, application and stream name; if all is right, ask the operator, whose log has the reason ' +
+  '(as expired or needs rtmps).';
+
 /** What is told on the wire when a client certificate opens nothing, whatever the reason; see `refusalDescription`. */
 export const certificateRefusal =
   'This client certificate was not accepted. Check that server address, application and stream name are exactly as ' +
   'given to you; if they are, ask the operator, whose log names the reason (such as expired, revoked, or another ' +
   'stream).';
 
+/** `key-missing`: the name of a stream stands where its key belongs. */
 type RefusalReason =
   | 'not-a-key'
+  | 'key-missing'
   | 'mistyped'
   | 'unknown-key'
   | 'wrong-secret'
@@ -101,6 +114,9 @@ type RefusalReason =
   | 'address-not-allowed'
   | 'encryption-required'
   | 'too-many-attempts'
+  | 'unknown-user'
+  | 'verifier-missing'
+  | 'stale-challenge'
   | CertificateObjection;
 
 /** `unknown`: issued by somebody else, or not on our list. */
@@ -145,11 +161,12 @@ export type Verdict =
 
 /** What became of the key that a request carries: how far it led. */
 export type Credential =
-  | { readonly outcome: 'not-a-key' | 'mistyped' | 'unknown-key' | CertificateObjection }
+  | { readonly outcome: 'not-a-key' | 'key-missing' | 'mistyped' | 'unknown-key' | CertificateObjection }
   | {
       readonly outcome: 'wrong-secret' | 'matched' | 'matched-previous' | 'certified';
       readonly key: StreamKey;
-    };
+    }
+  | { readonly outcome: 'signed-in'; readonly key: StreamKey; readonly generation: number };
 
 /** Generation of a session that was opened without a secret: no rotation ends it. */
 export const withoutSecret = Infinity;
@@ -158,7 +175,7 @@ export const withoutSecret = Infinity;
 export function judge(credential: Credential, request: AccessRequest, now: number): Verdict {
   if (!('key' in credential)) return { granted: false, reason: credential.outcome };
   const { outcome, key } = credential;
-  const old = outcome === 'matched-previous' ? key.previous : undefined;
+  const old = generationOf(credential) === key.generation - 1 ? key.previous : undefined;
   const reason = outcome === 'wrong-secret' ? outcome : objection(credential, old, request, now);
   if (reason !== undefined) return { granted: false, reason, keyId: key.id };
   const until = Math.min(key.expiresAt ?? Infinity, old?.until ?? Infinity);
@@ -174,35 +191,55 @@ export function judge(credential: Credential, request: AccessRequest, now: numbe
   };
 }
 
+/** Whether the name of a stream stands where a key for it should. */
+export function lacksKey({ app, name, key, right }: AccessRequest, keys: Iterable<StreamKey>): boolean {
+  const stream = `${app}/${name.reveal()}`;
+  const opens = (one: StreamKey) => one.stream === stream && one.role === right && one.state === 'active';
+  return key === undefined && [...keys].some(opens);
+}
+
 // The first of these that holds is the one in the log, so what an operator would look at first comes first.
 function objection(
-  { key, outcome }: Extract<Credential, { key: StreamKey }>,
+  credential: Extract<Credential, { key: StreamKey }>,
   old: PreviousSecret | undefined,
   request: AccessRequest,
   now: number,
 ): RefusalReason | undefined {
+  const { key, outcome } = credential;
   if (key.state !== 'active') return key.state;
   if (old !== undefined && now >= old.until) return 'rotated';
+  if (old === undefined && generationOf(credential) < key.generation) return 'rotated'; // twice
   if (key.notBefore !== undefined && now < key.notBefore) return 'not-yet-valid';
   if (key.expiresAt !== undefined && now >= key.expiresAt) return 'expired';
   if (key.role !== request.right) return 'role-missing';
-  if (!namesStream(key.stream, request, outcome === 'certified')) return 'wrong-stream';
+  if (!namesStream(key.stream, request, outcome)) return 'wrong-stream';
   if (!isAllowed(key.allow, request.address)) return 'address-not-allowed';
   if (key.require === 'tls' && !request.tls) return 'encryption-required';
   return undefined;
 }
 
-function generationOf({ key, outcome }: Extract<Credential, { key: StreamKey }>): number {
+function generationOf(credential: Extract<Credential, { key: StreamKey }>): number {
+  const { key, outcome } = credential;
   if (outcome === 'certified') return withoutSecret;
+  if (outcome === 'signed-in') return credential.generation;
   return outcome === 'matched-previous' ? key.generation - 1 : key.generation;
 }
 
 // The key as the name says which stream it is for, so only the application is compared; a key in the query or a
-// certificate stands beside the name, so the whole stream is.
-function namesStream(stream: StreamName, { app, name, key }: AccessRequest, certified: boolean): boolean {
-  return key === undefined && !certified
+// certificate stands beside the name, so the whole stream is. Who has signed in may leave the name out.
+function namesStream(
+  stream: StreamName,
+  { app, name: given, key }: AccessRequest,
+  outcome: Extract<Credential, { key: StreamKey }>['outcome'],
+): boolean {
+  const name = given.reveal();
+  if (outcome === 'signed-in') {
+    const short = stream.slice(stream.indexOf('/') + 1);
+    return (stream === app || stream === `${app}/${short}`) && ['', short, stream].includes(name);
+  }
+  return key === undefined && outcome !== 'certified'
     ? stream.startsWith(`${app}/`)
-    : stream === `${app}/${name.reveal()}`;
+    : stream === `${app}/${name}`;
 }
 
 function isAllowed(allow: readonly AddressBlock[], text: string): boolean {

@@ -15,6 +15,8 @@ export const keysLimits = {
   firstDelay: 500,
   /** Milliseconds of the longest such wait. */
   longestDelay: 4000,
+  /** Milliseconds that a sign-in challenge may be answered. */
+  challengeTime: 60_000,
   /** Characters of what an encoder says of itself that are kept with its key. */
   encoderLength: 128,
 } as const;

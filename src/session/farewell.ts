@@ -23,6 +23,9 @@ const refusals: Readonly<
 > = {
   // The wording of a refused key comes with the error: one sentence for every reason (keys/key-gate.ts).
   KEY_REFUSED: { code: 'NetStream.Publish.BadName', description: '' },
+  // What clients look for in these is in command/access-manager.ts.
+  SIGN_IN_REQUIRED: { code: 'NetConnection.Connect.Rejected', description: '' },
+  SIGN_IN_FAILED: { code: 'NetConnection.Connect.Rejected', description: '' },
   STREAM_BUSY: {
     code: 'NetStream.Publish.BadName',
     description: 'This stream is already being published by another encoder.',
@@ -53,10 +56,17 @@ const refusals: Readonly<
   },
 };
 
+/** Refusals that are part of a good day. */
+const quieter: Readonly<Partial<Record<RefusedErrorCode, 'debug' | 'info'>>> = {
+  SIGN_IN_REQUIRED: 'debug',
+  SHUTTING_DOWN: 'info',
+  STREAM_TAKEN_OVER: 'info',
+};
+
 export function farewellFor(error: unknown): Farewell {
   if (error instanceof RefusedError) {
     const { code, description } = refusals[error.code];
-    const level = error.code === 'SHUTTING_DOWN' || error.code === 'STREAM_TAKEN_OVER' ? 'info' : 'warn';
+    const level = quieter[error.code] ?? 'warn';
     return { tell: { code, description: description || error.message }, level, fields: { code: error.code } };
   }
   if (error instanceof ProtocolError) {

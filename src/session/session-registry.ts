@@ -11,12 +11,19 @@ import type { Random } from '../ops/random.ts';
 import type { ChangeFeed } from '../store/change-feed.ts';
 import type { LiveSessionStore } from '../store/live-session-store.ts';
 import { kickTopic } from './stream-cli.ts';
-import { type Publishing, Session, type SessionLimits } from './session.ts';
+import type { Publishing } from './publishing.ts';
+import { Session, type SessionLimits } from './session.ts';
+import { SignInMemory } from './sign-in-memory.ts';
 
 /** Milliseconds between two looks at deadlines, silence and expiry. */
 const tickInterval = 500;
 /** Milliseconds over which the bitrate in `penstock stream list` is measured. */
 const figuresInterval = 2_000;
+
+export interface SignInSettings {
+  /** Applications whose encoders are asked for user and password when they connect with neither these nor a key. */
+  readonly apps: readonly string[];
+}
 
 export interface SessionRegistryOptions {
   readonly clock: Clock;
@@ -25,6 +32,7 @@ export interface SessionRegistryOptions {
   readonly limits: SessionLimits;
   readonly gate: KeyGate;
   readonly hub: StreamHub;
+  readonly signIn: SignInSettings;
   readonly liveSessions: LiveSessionStore;
   /** Where the command line asks for the end of a session. */
   readonly changes: Pick<ChangeFeed, 'on'>;
@@ -32,6 +40,7 @@ export interface SessionRegistryOptions {
 
 export class SessionRegistry implements Component {
   readonly #options: SessionRegistryOptions;
+  readonly #signIns: SignInMemory;
   readonly #sessions = new Set<Session>();
   readonly #figures = new Map<Publishing, { readonly id: string; bytes: number; at: number }>();
   readonly #cancels: (() => void)[] = [];
@@ -41,6 +50,7 @@ export class SessionRegistry implements Component {
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
+    this.#signIns = new SignInMemory(options.clock, options.signIn.apps);
   }
 
   get size(): number {
@@ -78,6 +88,7 @@ export class SessionRegistry implements Component {
       limits,
       gate,
       hub,
+      signIns: this.#signIns,
       onPublishing: (_, publishing) => this.#begin(session, publishing),
       onUnpublished: (_, publishing) => this.#finish(publishing),
       onEnd: () => {

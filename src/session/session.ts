@@ -5,18 +5,17 @@ import type { ConnectionEvent } from '../connection/connection-event.ts';
 import { ServerConnection } from '../connection/server-connection.ts';
 import type { Transport } from '../transport/transport.ts';
 import { RefusedError, TransportError } from '../errors.ts';
-import { audioCodecOf, videoCodecOf } from '../flv/codecs.ts';
-import { type Tag, TagType } from '../flv/tag.ts';
-import type { EndReason, Publication } from '../hub/publication.ts';
+import type { Tag } from '../flv/tag.ts';
+import type { EndReason } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
-import { type KeyGate, refusalDescription } from '../keys/key-gate.ts';
-import { certificateRefusal } from '../keys/key-rule.ts';
+import type { KeyGate } from '../keys/key-gate.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
-import type { KeyId, StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
+import { Entrance, isSigningIn, type SigningIn } from './entrance.ts';
 import { farewellFor } from './farewell.ts';
-import { KeyLimitsRule, requireCodec } from './key-limits-rule.ts';
+import { beginPublishing, countTag, endReasonOf, type Publishing } from './publishing.ts';
+import type { SignInMemory } from './sign-in-memory.ts';
 import { concerns, type Withdrawal, withdrawalRefusal } from './withdrawal.ts';
 
 export interface SessionLimits {
@@ -38,37 +37,12 @@ export interface SessionParts {
   readonly limits: SessionLimits;
   readonly gate: KeyGate;
   readonly hub: StreamHub;
+  readonly signIns: SignInMemory;
   /** Called once a publication is live, and once more when it has ended. */
   readonly onPublishing: (session: Session, publishing: Publishing) => void;
   readonly onUnpublished: (session: Session, publishing: Publishing) => void;
   /** Called exactly once, when the connection is gone and every file of it is sealed. */
   readonly onEnd: (session: Session) => void;
-}
-
-/** One live publication of a session, with the figures that operators see. */
-export interface Publishing {
-  readonly publication: Publication;
-  readonly stream: StreamName;
-  readonly keyId: KeyId;
-  /** Which secret of the key opened it. */
-  readonly generation: number;
-  /** Serial number of the client certificate that opened it in place of a secret. */
-  readonly certificate: string | undefined;
-  /** What the key allows; undefined when it sets no limit. */
-  readonly limits: KeyLimitsRule | undefined;
-  /** Codecs that the key allows; undefined = any. */
-  readonly codecs: readonly string[] | undefined;
-  /** Milliseconds since the epoch. */
-  readonly since: number;
-  encoder: string;
-  videoCodec: string | undefined;
-  audioCodec: string | undefined;
-  /** Payload bytes so far. */
-  bytes: number;
-  /** Monotonic milliseconds of the last media. */
-  lastMedia: number;
-  /** The encoder has said that it ends (FCUnpublish): if it goes without another word, that is a clean end too. */
-  ending: boolean;
 }
 
 type RequestEvent<Type> = Extract<ConnectionEvent, { type: Type }>;
@@ -79,12 +53,13 @@ export class Session {
   readonly #parts: SessionParts;
   readonly #log: Log;
   readonly #connection: ServerConnection;
+  readonly #entrance: Entrance;
   readonly #publishings = new Map<number, Publishing>();
   /** What must be over before the session is: requests at the gate, and files that are being sealed. */
   readonly #unfinished = new Set<Promise<void>>();
   #deadline: { readonly at: number; readonly error: TransportError | RefusedError } | undefined;
   #flashVer = '';
-  /** The publish request that waits for the gate and the recorder. */
+  /** The request that waits for the gate and the recorder. */
   #asking: number | undefined;
   /** Keys that were withdrawn meanwhile: the gate may have looked at them just before. */
   readonly #withdrawn: Withdrawal[] = [];
@@ -98,6 +73,7 @@ export class Session {
     this.transport = transport;
     this.#parts = parts;
     this.#log = parts.log.with({ session: parts.id, peer: transport.peer.address, door: transport.door });
+    this.#entrance = new Entrance({ transport, gate: parts.gate, memory: parts.signIns, log: this.#log });
     this.#now = parts.clock.monotonic();
     this.#connection = new ServerConnection({
       random: (length) => parts.random.bytes(length),
@@ -170,7 +146,7 @@ export class Session {
       this.#connection.receive(borrowed, this.#now);
       this.#drain();
     } catch (error) {
-      this.end(error, reasonOf(error));
+      this.end(error, endReasonOf(error));
     }
   }
 
@@ -178,13 +154,7 @@ export class Session {
   #forward(streamId: number, tag: Tag): void {
     const publishing = this.#publishings.get(streamId);
     if (publishing === undefined) return;
-    publishing.bytes += tag.body.length;
-    if (tag.type !== TagType.ScriptData) {
-      publishing.lastMedia = this.#now;
-      if (publishing.codecs !== undefined) requireCodec(publishing.codecs, tag);
-      if (tag.type === TagType.Video) publishing.videoCodec ??= videoCodecOf(tag.body);
-      else publishing.audioCodec ??= audioCodecOf(tag.body);
-    }
+    countTag(publishing, tag, this.#now);
     publishing.publication.write(tag);
   }
 
@@ -207,8 +177,12 @@ export class Session {
         return;
       case 'connect':
         this.#flashVer = event.flashVer;
-        if (this.transport.refusal === undefined) this.#connection.accept(event.request);
-        else this.#refuse(event.request, new RefusedError('DOOR_CLOSED', this.transport.refusal));
+        if (isSigningIn(event)) this.#finishBeforeEnd(this.#signIn(event));
+        else {
+          const refusal = this.#entrance.refuse(event);
+          if (refusal === undefined) this.#connection.accept(event.request);
+          else this.#refuse(event.request, refusal);
+        }
         return;
       case 'publish':
         this.#finishBeforeEnd(this.#publish(event));
@@ -238,6 +212,23 @@ export class Session {
     }
   }
 
+  async #signIn(event: SigningIn): Promise<void> {
+    this.#hold();
+    this.#asking = event.request;
+    try {
+      const refusal = await this.#entrance.signIn(event);
+      if (this.#over) return;
+      if (refusal !== undefined) return this.#refuseLate(refusal.error, refusal.delay);
+      this.#asking = undefined;
+      this.#connection.accept(event.request);
+      this.#drain();
+    } catch (error) {
+      this.end(error);
+    } finally {
+      this.#release();
+    }
+  }
+
   async #publish(event: RequestEvent<'publish'>): Promise<void> {
     this.#hold(); // nothing is read until the answer is out
     this.#asking = event.request;
@@ -262,7 +253,7 @@ export class Session {
       this.#drain();
       this.transport.admit();
     } catch (error) {
-      this.end(error, reasonOf(error));
+      this.end(error, endReasonOf(error));
     } finally {
       this.#release();
     }
@@ -278,24 +269,22 @@ export class Session {
     const verdict = await gate.check({
       right: 'publish',
       ...event.address,
+      signedIn: this.#entrance.signedIn,
       certificate: transport.certificate,
       address: transport.peer.address,
       tls: transport.tls,
       door: transport.door,
       encoder: this.#flashVer,
     });
+    this.#entrance.remember(event.address, verdict);
     if (!verdict.granted) {
       const { reason, keyId: key, certificate } = verdict;
       this.#log.warn('publish.refused', { reason, key, certificate });
-      const words = certificate === undefined ? refusalDescription : certificateRefusal;
-      const error = new RefusedError('KEY_REFUSED', words);
-      if (verdict.delay === undefined) throw error;
-      this.#hold(); // for good: nothing more is read from a guesser
-      this.#deadline = { at: clock.monotonic() + verdict.delay, error };
+      this.#refuseLate(new RefusedError('KEY_REFUSED', this.#entrance.wordsFor(verdict)), verdict.delay);
       return undefined;
     }
     if (this.#over) return undefined;
-    const { stream, keyId, generation, certificate, codecs } = verdict;
+    const { stream, keyId } = verdict;
     const publication = await hub.publish(stream, {
       label: this.id,
       keyId,
@@ -314,22 +303,18 @@ export class Session {
         transport.write(this.#connection.takeOutput());
       },
     });
-    return {
-      publication,
-      stream,
-      keyId,
-      generation,
-      certificate,
-      limits: KeyLimitsRule.of(verdict, clock.monotonic()),
-      codecs,
-      since: clock.now(),
+    return beginPublishing(publication, verdict, {
       encoder: this.#flashVer,
-      videoCodec: undefined,
-      audioCodec: undefined,
-      bytes: 0,
-      lastMedia: clock.monotonic(),
-      ending: false,
-    };
+      now: clock.now(),
+      monotonic: clock.monotonic(),
+    });
+  }
+
+  /** Answers the open request with no: at once, or for a guesser after so many milliseconds. */
+  #refuseLate(error: RefusedError, delay = 0): void {
+    if (delay === 0) return this.end(error);
+    this.#hold(); // for good: nothing more is read from a guesser
+    this.#deadline = { at: this.#parts.clock.monotonic() + delay, error };
   }
 
   /** Answers a request with no, and ends the session. */
@@ -348,6 +333,7 @@ export class Session {
     if (level === 'error') log.error('session.failed', fields);
     else if (level === 'warn') log.warn('session.refused', fields);
     else if (level === 'info') log.info('session.ended', fields);
+    else if (error instanceof RefusedError) log.debug('session.challenged', fields);
     else log.debug('session.broken', fields);
   }
 
@@ -385,8 +371,4 @@ export class Session {
   #release(): void {
     if (--this.#holds === 0 && !this.#over) this.transport.resume();
   }
-}
-
-function reasonOf(error: unknown): EndReason {
-  return error instanceof RefusedError && error.code === 'CODEC_NOT_ALLOWED' ? 'limited' : 'publisher-lost';
 }

@@ -25,7 +25,7 @@ const stranger = () => generateKey('psk', (length) => systemRandom.bytes(length)
 async function openGate() {
   const room = await openKeyRoom();
   const { server, hasher, clock, log, audit } = room;
-  const gate = await openKeyGate({ store: server, hasher, clock, log, audit });
+  const gate = await openKeyGate({ store: server, hasher, clock, random: systemRandom, log, audit });
   onTestFinished(() => gate.close());
   const withdrawn: string[] = [];
   gate.onWithdrawn((id, why, upTo) =>
@@ -406,7 +406,7 @@ describe('key gate', () => {
     const { server, clock, log, audit, makeKey } = await openGate();
     const { id, key } = await makeKey();
     const hasher = new SecretHasher(new Uint8Array(32).fill(1));
-    const gate = await openKeyGate({ store: server, hasher, clock, log, audit });
+    const gate = await openKeyGate({ store: server, hasher, clock, random: systemRandom, log, audit });
     onTestFinished(() => gate.close());
     expect(await gate.check(request(key))).toMatchObject({ reason: 'wrong-secret' });
     expect(log.of('pepper.mismatched')).toEqual([{ key: id, hint: expect.stringContaining('restore') }]);

@@ -52,6 +52,7 @@ async function openRegistry() {
     limits: stageLimits,
     gate,
     hub,
+    signIn: { apps: [] },
     liveSessions,
     changes: {
       on: (topic, listener) => {

@@ -4,10 +4,13 @@ import { ClientConnection, type ClientEvent } from '../../src/connection/client-
 import type { HandshakeVersion } from '../../src/handshake/handshake-packet.ts';
 import type { EndReason, Publication, Subscription } from '../../src/hub/publication.ts';
 import { createStreamHub } from '../../src/hub/stream-hub.ts';
-import type { KeyGate, WithdrawalReason } from '../../src/keys/key-gate.ts';
+import type { KeyGate, SignInVerdict, WithdrawalReason } from '../../src/keys/key-gate.ts';
 import type { AccessRequest, Verdict } from '../../src/keys/key-rule.ts';
+import type { SignInRequest } from '../../src/keys/sign-in.ts';
 import type { KeyId, StreamName } from '../../src/ops/names.ts';
-import { Session, type Publishing, type SessionLimits } from '../../src/session/session.ts';
+import type { Publishing } from '../../src/session/publishing.ts';
+import { Session, type SessionLimits } from '../../src/session/session.ts';
+import { SignInMemory } from '../../src/session/sign-in-memory.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryTransport, type MemoryTransportOptions } from './memory-transport.ts';
 import { RecordedLog } from './recorded-log.ts';
@@ -40,6 +43,9 @@ class FakeGate implements KeyGate {
   readonly requests: AccessRequest[] = [];
   readonly listeners = new Set<WithdrawalListener>();
   readonly verdicts = new Map<string, Verdict | Error>();
+  readonly signIns: SignInRequest[] = [];
+  /** By the response that earns them. */
+  readonly signInVerdicts = new Map<string, SignInVerdict>();
 
   grant(secret: string, stream: string, keyId: string): void {
     const granted = { granted: true, stream: stream as StreamName, keyId: keyId as KeyId, generation: 1 };
@@ -52,6 +58,19 @@ class FakeGate implements KeyGate {
     await this.latch.passed();
     if (verdict instanceof Error) throw verdict;
     return verdict ?? { granted: false, reason: 'unknown-key' };
+  }
+
+  async signIn(request: SignInRequest): Promise<SignInVerdict> {
+    this.signIns.push(request);
+    await this.latch.passed();
+    const { answer } = request;
+    return answer === undefined
+      ? { outcome: 'challenged', salt: 'salt', nonce: 'nonce' }
+      : (this.signInVerdicts.get(answer.response) ?? {
+          outcome: 'refused',
+          granted: false,
+          reason: 'wrong-secret',
+        });
   }
 
   onWithdrawn(listener: WithdrawalListener): () => void {
@@ -181,6 +200,7 @@ export function openStage() {
   const recorder = new FakeRecorder();
   hub.onPublish((publication) => recorder.record(publication));
   for (const name of ['one', 'two', 'three']) gate.grant(secretOf(name), `live/${name}`, `key-${name}`);
+  const signIns = new SignInMemory(clock, ['studio']);
   const published: Publishing[] = [];
   const unpublished: Publishing[] = [];
   const over: Session[] = [];
@@ -200,6 +220,7 @@ export function openStage() {
       limits: stageLimits,
       gate,
       hub,
+      signIns,
       onPublishing: (_, publishing) => void published.push(publishing),
       onUnpublished: (_, publishing) => void unpublished.push(publishing),
       onEnd: () => over.push(session),
