@@ -1,12 +1,12 @@
 // Turns a message stream's 32-bit timestamps, which wrap after 49.7 days (RTMP 4), into milliseconds since
-// its first audio or video message. Tracks may run out of order against each other; a timestamp before the
-// first one counts as 0. pure.
+// its first audio or video message. Tracks may run out of order against each other, and a clock that is set back
+// goes below 0. pure.
 
 export class PublicationClock {
   #first: number | undefined;
   #last = 0;
 
-  /** Milliseconds since the first media message; never negative. */
+  /** Milliseconds since the first media message; below 0 for what is stamped before it. */
   media(timestamp: number): number {
     if (this.#first === undefined) {
       this.#first = timestamp;
@@ -15,7 +15,7 @@ export class PublicationClock {
     }
     // RTMP 4: adjacent timestamps are within 2^31 - 1 ms of each other, so the signed difference is the step.
     this.#last += (timestamp - this.#last) | 0;
-    return Math.max(0, this.#last - this.#first);
+    return this.#last - this.#first;
   }
 
   /**

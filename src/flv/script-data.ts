@@ -32,3 +32,26 @@ export function metadataOf(body: Uint8Array, limits: AmfLimits = amfLimits): Amf
     throw error;
   }
 }
+
+/** The name of a cue point that marks a gap. */
+export const gapCuePoint = 'penstock.gap';
+
+/**
+ * A script tag body that marks a gap: an event cue point at `at` ms, where `missing` ms are not there. Players hand
+ * cue points on and readers know them; of a script with another name ffmpeg makes a data stream.
+ */
+export function gapScript(at: number, missing: number, reason: string): Uint8Array {
+  const cuePoint = new AmfObject([
+    ['name', gapCuePoint],
+    ['time', at / 1000],
+    ['type', 'event'],
+    [
+      'parameters',
+      new AmfObject([
+        ['missing', missing],
+        ['reason', reason],
+      ]),
+    ],
+  ]);
+  return encodeAmf0('onCuePoint', cuePoint);
+}

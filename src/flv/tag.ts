@@ -9,7 +9,7 @@ export type TagRole = 'sequence-start' | 'key-frame' | 'inter-frame' | 'audio' |
 
 export interface Tag {
   readonly type: TagType;
-  /** Milliseconds since the publication began; does not wrap. */
+  /** Milliseconds since the first frame of the publication; does not wrap; below 0 when the encoder's clock was set back. */
   readonly timestamp: number;
   /** AUDIODATA | VIDEODATA | SCRIPTDATA, byte for byte as on the wire. BORROWED: valid during the call. */
   readonly body: Uint8Array;

@@ -12,6 +12,8 @@ export const slabSize = 256 * 1024;
 export class SlabPool {
   readonly #idle: Uint8Array[] = [];
   #inUse = 0;
+  /** Bytes that wait for the disk in all recordings; the write queues keep the account. */
+  waiting = 0;
 
   /** A slab with whatever was in it before. */
   take(): Uint8Array {

@@ -1,19 +1,16 @@
 // Memory between tags and the disk: tags are laid into a slab, full slabs are written one after the other, each
-// write ending at a tag boundary. Two slabs is what a recording should need; beyond that the source is held back,
-// and what still comes is bounded. PERFORMANCE 3.5. Leaves out when to flush.
-import { ResourceError } from '../errors.ts';
+// write ending at a tag boundary. Two slabs is what a recording should need. PERFORMANCE 3.5. Leaves out when to
+// flush, and what to do when more waits (stall-rule.ts).
 import { tagSize, writeTag } from '../flv/tag-writer.ts';
 import type { TagType } from '../flv/tag.ts';
-import { recorderLimits } from './recorder-limits.ts';
 import { slabSize, type SlabPool } from './slab-pool.ts';
 
 export interface WriteQueueOptions {
   readonly pool: SlabPool;
   /** Writes bytes at the end of the file. */
   append(bytes: Uint8Array): Promise<void>;
-  /** Both slabs are busy: deliver nothing more until `free`. */
-  busy(): void;
-  free(): void;
+  /** More waits, or less: called for each batch, never for each tag. */
+  changed(): void;
   /** Nothing more will be written; called once. */
   failed(error: unknown): void;
 }
@@ -23,6 +20,9 @@ interface Batch {
   readonly bytes: Uint8Array;
   readonly length: number;
   readonly pooled: boolean;
+  readonly tags: number;
+  /** Timestamp of the last tag, ms. */
+  readonly end: number;
 }
 
 export class WriteQueue {
@@ -30,16 +30,45 @@ export class WriteQueue {
   /** The slab that is being filled; taken only when there is something to put in. */
   #slab: Uint8Array | undefined;
   #used = 0;
+  #tags = 0;
+  #end = 0;
   /** The first batch is being written. */
   readonly #queue: Batch[] = [];
-  #queuedBytes = 0;
+  #waiting = 0;
+  #written = 0;
+  #writtenEnd: number | undefined;
+  #lostTags = 0;
   #pumping: Promise<void> | undefined;
   #flushAfterwards = false;
-  #isBusy = false;
   #closed = false;
 
   constructor(options: WriteQueueOptions) {
     this.#options = options;
+  }
+
+  /** Bytes that wait for the disk, without the slab that is being filled. */
+  get waiting(): number {
+    return this.#waiting;
+  }
+
+  /** One slab is being written and another waits, or as many bytes in one piece. */
+  get full(): boolean {
+    return this.#queue.length >= 2 || this.#waiting >= 2 * slabSize;
+  }
+
+  /** Batches that were written. */
+  get written(): number {
+    return this.#written;
+  }
+
+  /** Timestamp (ms) of the last tag that was written; undefined when none was. */
+  get writtenEnd(): number | undefined {
+    return this.#writtenEnd;
+  }
+
+  /** Tags that were put and will never be written. */
+  get lostTags(): number {
+    return this.#lostTags;
   }
 
   /** Lays bytes that begin a file, at most a slab, in front of the first tag. */
@@ -59,11 +88,13 @@ export class WriteQueue {
       // Rare (a key frame of a very fat stream): a buffer of its own, let go after the write.
       const bytes = new Uint8Array(size);
       writeTag(bytes, 0, type, timestamp, body);
-      this.#enqueue({ bytes, length: size, pooled: false });
+      this.#enqueue({ bytes, length: size, pooled: false, tags: 1, end: timestamp });
       return;
     }
     this.#slab ??= this.#options.pool.take();
     this.#used = writeTag(this.#slab, this.#used, type, timestamp, body);
+    this.#tags += 1;
+    this.#end = timestamp;
   }
 
   /** Writes what is there now; behind a write that is under way as soon as that is done. */
@@ -85,36 +116,30 @@ export class WriteQueue {
     if (this.#slab !== undefined) this.#options.pool.give(this.#slab);
     this.#slab = undefined;
     this.#used = 0;
+    this.#lostTags += this.#tags;
+    this.#tags = 0;
     const kept = this.#pumping === undefined ? 0 : 1;
-    for (const batch of this.#queue.splice(kept)) this.#letGo(batch);
-    this.#tellFree();
+    for (const batch of this.#queue.splice(kept)) {
+      this.#lostTags += batch.tags;
+      this.#letGo(batch);
+    }
     await this.#pumping;
   }
 
   #enqueueSlab(): void {
     if (this.#slab === undefined) return;
-    const batch = { bytes: this.#slab, length: this.#used, pooled: true };
+    const batch = { bytes: this.#slab, length: this.#used, pooled: true, tags: this.#tags, end: this.#end };
     this.#slab = undefined;
     this.#used = 0;
+    this.#tags = 0;
     this.#enqueue(batch);
   }
 
   #enqueue(batch: Batch): void {
     this.#queue.push(batch);
-    this.#queuedBytes += batch.length;
-    if (this.#queuedBytes > recorderLimits.waitingBytes) {
-      void this.#fail(
-        new ResourceError('RECORDING_WRITE_FAILED', 'the disk is slower than the stream', {
-          hint: 'Put recorder.directory on a faster volume, or limit the bitrate of the key.',
-        }),
-      );
-      return;
-    }
-    if (this.#full() && !this.#isBusy) {
-      this.#isBusy = true;
-      this.#options.busy();
-    }
+    this.#count(batch.length);
     this.#pumping ??= this.#pump();
+    this.#options.changed();
   }
 
   async #pump(): Promise<void> {
@@ -123,10 +148,12 @@ export class WriteQueue {
         const batch = this.#queue[0];
         if (batch === undefined) return;
         await this.#options.append(batch.bytes.subarray(0, batch.length));
+        this.#written += 1;
+        if (batch.tags > 0) this.#writtenEnd = batch.end;
         this.#queue.shift();
         this.#letGo(batch);
         if (this.#closed) return;
-        if (!this.#full()) this.#tellFree();
+        this.#options.changed();
         if (this.#queue.length === 0 && this.#flushAfterwards) {
           this.#flushAfterwards = false;
           this.#enqueueSlab();
@@ -134,7 +161,10 @@ export class WriteQueue {
       }
     } catch (error) {
       const batch = this.#queue.shift();
-      if (batch !== undefined) this.#letGo(batch);
+      if (batch !== undefined) {
+        this.#lostTags += batch.tags;
+        this.#letGo(batch);
+      }
       this.#pumping = undefined;
       await this.#fail(error);
     } finally {
@@ -149,19 +179,13 @@ export class WriteQueue {
     await closing;
   }
 
-  /** One slab is being written and another waits, or as many bytes in one piece. */
-  #full(): boolean {
-    return this.#queue.length >= 2 || this.#queuedBytes >= 2 * slabSize;
-  }
-
   #letGo(batch: Batch): void {
-    this.#queuedBytes -= batch.length;
+    this.#count(-batch.length);
     if (batch.pooled) this.#options.pool.give(batch.bytes);
   }
 
-  #tellFree(): void {
-    if (!this.#isBusy) return;
-    this.#isBusy = false;
-    this.#options.free();
+  #count(bytes: number): void {
+    this.#waiting += bytes;
+    this.#options.pool.waiting += bytes;
   }
 }

@@ -37,6 +37,8 @@ async function setUp() {
     log,
     flushInterval: 250,
     syncInterval: 5000,
+    reconnectWindow: 30_000,
+    segment: { maxDuration: null, maxSize: null },
   });
   await recorder.start();
   const publish = (name: string) => hub.publish(`live/${name}` as StreamName, publisher);
@@ -145,7 +147,10 @@ describe('the recorder', () => {
       await settled();
     }
     expect(hub.publications).toEqual([a, b]);
-    expect(recorder.active.map(({ stream }) => stream)).toEqual(['live/b']);
+    expect(recorder.active).toMatchObject([
+      { stream: 'live/a', state: 'failed', trouble: 'DISK_FULL', dropped: 10 },
+      { stream: 'live/b', state: 'recording', trouble: undefined, dropped: 0 },
+    ]);
     expect(log.events.filter((event) => event === 'recording.failed')).toHaveLength(1);
     await a.end('unpublished');
     await b.end('unpublished');

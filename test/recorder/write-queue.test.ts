@@ -10,11 +10,14 @@ function setUp() {
   const disk = new MemoryRecording();
   const pool = new SlabPool();
   const told: string[] = [];
-  const queue = new WriteQueue({
+  let busy = false;
+  const queue: WriteQueue = new WriteQueue({
     pool,
     append: (bytes) => disk.append(bytes),
-    busy: () => void told.push('busy'),
-    free: () => void told.push('free'),
+    changed: () => {
+      if (queue.full !== busy) told.push(queue.full ? 'busy' : 'free');
+      busy = queue.full;
+    },
     failed: (error) => void told.push(`failed ${(error as { code?: string }).code}`),
   });
   let count = 0;
@@ -101,19 +104,21 @@ describe('the write queue', () => {
     expect([pool.inUse, pool.idle]).toEqual([0, 2]);
   });
 
-  it('ends when a source that cannot be held back fills the memory', async () => {
-    const { disk, pool, put, told } = setUp();
+  it('tells what waits, in this queue and in all, and how far the disk is', async () => {
+    const { disk, pool, put, queue } = setUp();
     disk.stall();
     put(1, 8 * 1024 * 1024);
-    expect(told).toEqual(['busy']); // as many bytes as two slabs, though in one piece
     put(1, 8 * 1024 * 1024);
-    expect(told).toEqual(['busy']);
-    put(1, 8 * 1024 * 1024);
-    expect(told).toEqual(['busy', 'free', 'failed RECORDING_WRITE_FAILED']);
-    put(1);
-    disk.unstall();
+    expect(queue.full).toBe(true); // as many bytes as two slabs
+    expect([queue.waiting, pool.waiting]).toEqual([16 * 1024 * 1024 + 30, 16 * 1024 * 1024 + 30]);
+    expect([queue.written, queue.writtenEnd]).toEqual([0, undefined]);
+    disk.step();
     await settled();
-    expect([timestampsOn(disk), pool.inUse]).toEqual([[0], 0]);
+    expect([queue.written, queue.writtenEnd]).toEqual([1, 0]);
+    put(3, 10);
+    disk.unstall();
+    await queue.drain();
+    expect([queue.written, queue.writtenEnd, queue.waiting, pool.waiting]).toEqual([3, 4, 0, 0]);
   });
 
   it('fails once, gives everything back and takes nothing more', async () => {
@@ -124,11 +129,12 @@ describe('the write queue', () => {
     expect(told).toEqual(['busy']);
     disk.unstall();
     await settled();
-    expect(told).toEqual(['busy', 'free', 'failed DISK_FULL']);
+    expect(told).toEqual(['busy', 'failed DISK_FULL']);
     put(5);
     queue.flush();
     await queue.drain();
-    expect([timestampsOn(disk), pool.inUse]).toEqual([upTo(3), 0]);
+    expect([timestampsOn(disk), pool.inUse, pool.waiting]).toEqual([upTo(3), 0, 0]);
+    expect(queue.lostTags).toBe(9); // of twelve
   });
 
   it('closes only when no write is under way', async () => {
