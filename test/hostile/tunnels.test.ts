@@ -380,7 +380,7 @@ describe('requests of other kinds', () => {
     expect(text).toMatch(/\r\n\r\n[A-Za-z0-9_-]{22}\n$/);
   });
 
-  it('nothing is asked for that would be refused: Expect', async () => {
+  it('whatever is expected, what is too large is refused, and what nobody knows', async () => {
     const headers = ['Expect: 100-continue', `Content-Length: ${1024 * 1024 + 1}`];
     const { statuses, late } = await raw(request('POST /open/1 HTTP/1.1', headers));
     expect([statuses.at(-1), late]).toEqual([413, false]);

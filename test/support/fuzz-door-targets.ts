@@ -66,9 +66,15 @@ const proxyHeader: FuzzTarget = {
 const clientHello: FuzzTarget = {
   name: 'client-hello',
   seeds: seedsOf('client-hello'),
-  words: ['1603010000', '0000000e000c0000096c6f63616c686f7374', '002b00050403040303', 'ff', '0100', '16'].map(
-    (hex) => new Uint8Array(Buffer.from(hex, 'hex')),
-  ),
+  words: [
+    '0010000d000b0a61636d652d746c732f31',
+    '1603010000',
+    '0000000e000c0000096c6f63616c686f7374',
+    '002b00050403040303',
+    'ff',
+    '0100',
+    '16',
+  ].map((hex) => new Uint8Array(Buffer.from(hex, 'hex'))),
   run: (bytes) => {
     const whole = helloKindOf(bytes);
     for (let length = 1; length < bytes.length; length += 1) {
@@ -77,7 +83,7 @@ const clientHello: FuzzTarget = {
     }
     return whole;
   },
-  reaches: ['ordinary', 'nameless', 'incomplete'],
+  reaches: ['ordinary', 'nameless', 'validation', 'incomplete'],
 };
 
 const tunnelRequest: FuzzTarget = {
