@@ -58,7 +58,7 @@ async function describeInstallation(config: Config): Promise<Installation> {
     recordings: config.recorder.directory,
     minFreeSpace: config.recorder.minFreeSpace,
     listeners: config.listeners.map(({ address, accept }) => ({ ...address, accept })),
-    certificateFiles: Array.isArray(certificate) ? certificate.map(({ cert }) => cert) : [],
+    certificateFiles: typeof certificate === 'string' ? [] : certificate.flatMap(pemFileOf),
     behindProxy: trustsLoopback(config.trustedProxies),
     running: serverRuns(config.dataDir),
     keys,
@@ -88,4 +88,9 @@ function trustsLoopback(blocks: readonly string[]): boolean {
   return blocks
     .flatMap((block) => parseAddressBlock(block) ?? [])
     .some((block) => own.some((address) => blockContains(block, address)));
+}
+
+/** What is in a .pfx file is seen at the door. */
+function pemFileOf(files: { readonly cert: string } | { readonly pfx: string }): readonly string[] {
+  return 'cert' in files ? [files.cert] : [];
 }

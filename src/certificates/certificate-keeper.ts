@@ -54,6 +54,11 @@ export class CertificateKeeper implements Component {
     return [...new Set(this.#served.flatMap(({ bundle }) => bundle.names))];
   }
 
+  /** What is served, the default first; times in milliseconds since the epoch. */
+  get served(): readonly Pick<CertificateBundle, 'names' | 'notAfter'>[] {
+    return this.#served.map(({ bundle: { names, notAfter } }) => ({ names, notAfter }));
+  }
+
   /** Throws a SetupError or ResourceError when there is nothing to serve. */
   async start(): Promise<void> {
     await this.#load();

@@ -33,6 +33,11 @@ export class Admission {
     this.#limits = limits;
   }
 
+  /** How many are inside, and how many of them have not shown a key yet. */
+  get counts(): { readonly connections: number; readonly strangers: number } {
+    return { connections: this.#connections, strangers: this.#strangers };
+  }
+
   /** Undefined when a limit is reached. */
   enter(address: string): Entry | undefined {
     const key = addressGroup(address);

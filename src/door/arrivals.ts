@@ -75,6 +75,11 @@ export class Arrivals {
     this.#options.log.warn('connection.refused', { peer: address, code, refusedSoFar });
   }
 
+  /** How many were turned away so far, by code. */
+  get refused(): Readonly<Record<'TOO_MANY_CONNECTIONS' | 'ADDRESS_LOCKED_OUT', number>> {
+    return this.#refused;
+  }
+
   /** Drops whoever is still here. */
   stop(): void {
     for (const socket of this.#sockets) socket.destroy();

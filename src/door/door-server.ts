@@ -106,6 +106,15 @@ export class DoorServer implements Component {
     });
   }
 
+  /** What operators watch: TCP connections and tunnels that are open, and who was turned away so far. */
+  get figures() {
+    return {
+      ...this.#arrivals.admission.counts,
+      tunnels: this.#tunnels.size,
+      refused: this.#arrivals.refused,
+    };
+  }
+
   /** @throws SetupError PORT_IN_USE, LISTEN_FAILED */
   async start(): Promise<void> {
     this.#staticReads = await staticReadsWork();

@@ -67,6 +67,11 @@ export class TunnelServer {
     this.#admission = new Admission(options.limits);
   }
 
+  /** How many tunnels are open. */
+  get size(): number {
+    return this.#tunnels.size;
+  }
+
   /** False when the request is none of a tunnel's: somebody else has to answer it. */
   handle(request: IncomingMessage, response: ServerResponse, visitor: TunnelVisitor): boolean {
     let parsed: TunnelRequest | undefined;

@@ -38,6 +38,17 @@ export interface SessionRegistryOptions {
   readonly changes: Pick<ChangeFeed, 'on'>;
 }
 
+export interface SessionFigures {
+  /** Sessions since the start. */
+  readonly opened: number;
+  /** Sessions that are open, by door. */
+  readonly doors: ReadonlyMap<string, number>;
+  /** Bytes of each live publication. */
+  readonly streams: ReadonlyMap<string, number>;
+  /** Of all publications since the start. */
+  readonly receivedBytes: number;
+}
+
 export class SessionRegistry implements Component {
   readonly #options: SessionRegistryOptions;
   readonly #signIns: SignInMemory;
@@ -47,6 +58,8 @@ export class SessionRegistry implements Component {
   #stopped: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
   #lastId = 0;
+  /** Received by publications that are over. */
+  #finishedBytes = 0;
 
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
@@ -55,6 +68,19 @@ export class SessionRegistry implements Component {
 
   get size(): number {
     return this.#sessions.size;
+  }
+
+  /** What operators watch; bytes are of media, as they came. */
+  get figures(): SessionFigures {
+    const streams = new Map<string, number>();
+    for (const { stream, bytes } of this.#figures.keys()) {
+      streams.set(stream, (streams.get(stream) ?? 0) + bytes);
+    }
+    const doors = new Map<string, number>();
+    for (const { transport } of this.#sessions)
+      doors.set(transport.door, (doors.get(transport.door) ?? 0) + 1);
+    const live = [...streams.values()].reduce((sum, bytes) => sum + bytes, 0);
+    return { opened: this.#lastId, doors, streams, receivedBytes: this.#finishedBytes + live };
   }
 
   async start(): Promise<void> {
@@ -135,6 +161,7 @@ export class SessionRegistry implements Component {
     const listed = this.#figures.get(publishing);
     if (listed === undefined) return;
     this.#figures.delete(publishing);
+    this.#finishedBytes += publishing.bytes;
     this.#store(this.#options.liveSessions.end(listed.id));
   }
 

@@ -13,6 +13,7 @@ export const scopes = [
   'recordings:write',
   'tokens:read',
   'tokens:write',
+  'metrics:read',
 ] as const;
 
 export type Scope = (typeof scopes)[number];

@@ -30,7 +30,7 @@ describe('penstock token', () => {
     const { context } = await openKeyRoom();
     const { json } = await createToken({}, context);
     expect(json).toMatchObject({
-      scopes: ['keys:read', 'streams:read', 'recordings:read', 'tokens:read'],
+      scopes: ['keys:read', 'streams:read', 'recordings:read', 'tokens:read', 'metrics:read'],
       expiresAt: null,
     });
   });
