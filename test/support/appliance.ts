@@ -1,6 +1,7 @@
 // The whole appliance in this process: its own folders, listeners on port 0, keys made through the command
 // line's verbs. Everything that it logged, at every level, is kept for the search for secrets.
 import { join } from 'node:path';
+import { renewTopic } from '../../src/acme/acme-source.ts';
 import { buildAppliance, openArchive, openGround, type Appliance, type Ground } from '../../src/appliance.ts';
 import { loadConfig, type Config } from '../../src/config.ts';
 import type { RecordingEntry } from '../../src/archive/catalogue-store.ts';
@@ -117,6 +118,11 @@ export class TestAppliance {
     const { store } = this.#ground;
     const list = openLiveSessionStore({ store, clock: systemClock, log: silentLog });
     await kickStream(stream, list, store.changes);
+  }
+
+  /** What `penstock cert renew` asks of a running server. */
+  async renewCertificates(): Promise<void> {
+    await this.#ground.store.changes.change(async (_, announce) => announce(renewTopic, 'all'));
   }
 
   /** What `penstock stream list` answers. */
