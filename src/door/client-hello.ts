@@ -2,6 +2,7 @@
 // TLS 1.2? Or from an ACME authority that validates? RFC 8446 4.1.2, 4.2.1, RFC 6066 3, RFC 7301 3.1.
 // Leaves everything else to OpenSSL, which reads the same bytes again. pure.
 import { readUint16, readUint24 } from '../bytes/big-endian.ts';
+import { doorLimits } from './door-limits.ts';
 
 /**
  * `nameless`: no server name (SNI), and TLS 1.2 is offered. `validation`: `acme-tls/1` is the one and only protocol
@@ -34,16 +35,24 @@ export function helloKindOf(bytes: Uint8Array): HelloKind {
   return kindOf(hello.subarray(0, end));
 }
 
-/** The handshake bytes of the records that came so far; `broken` when anything else stands among them. */
+/**
+ * The handshake bytes of the records that came so far; `broken` when anything else stands among them. This is asked
+ * at each byte of a hello that drips, so records are few, and none is empty (RFC 8446 5.1).
+ */
 function joinRecords(bytes: Uint8Array): { readonly hello: Uint8Array; readonly broken: boolean } {
   const pieces: Uint8Array[] = [];
   let at = 0;
-  while (at < bytes.length && bytes[at] === handshakeRecord && bytes.length >= at + recordHeaderLength) {
-    const end = at + recordHeaderLength + readUint16(bytes, at + 3);
-    pieces.push(bytes.subarray(at + recordHeaderLength, end));
+  while (at < bytes.length) {
+    if (bytes[at] !== handshakeRecord || pieces.length === doorLimits.clientHelloRecords)
+      return { hello: Buffer.concat(pieces), broken: true };
+    const start = at + recordHeaderLength;
+    if (start > bytes.length) break;
+    const end = start + readUint16(bytes, at + 3);
+    if (end === start) return { hello: Buffer.concat(pieces), broken: true };
+    pieces.push(bytes.subarray(start, end));
     at = end;
   }
-  return { hello: Buffer.concat(pieces), broken: at < bytes.length && bytes[at] !== handshakeRecord };
+  return { hello: Buffer.concat(pieces), broken: false };
 }
 
 /** Steps over version, random, session id, suites and compression methods to the extensions. */

@@ -4,6 +4,8 @@
 export const doorLimits = {
   /** Bytes of a ClientHello that are looked through for a server name. */
   clientHelloSize: 16 * 1024,
+  /** TLS records that a ClientHello may be spread over to be looked through. */
+  clientHelloRecords: 64,
   /** Bytes read from a client that spoke clear HTTP to a port without it, before it is told so. */
   strayHttpSize: 8 * 1024,
   /** Bytes of an HTTP request's headers. */

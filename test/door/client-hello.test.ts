@@ -3,6 +3,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { helloKindOf } from '../../src/door/client-hello.ts';
+import { doorLimits } from '../../src/door/door-limits.ts';
 
 /** What a real client sends first. */
 async function helloOf(options: ConnectionOptions): Promise<Buffer> {
@@ -42,11 +43,20 @@ describe('server name', () => {
   ] as const)('%s', async (_, options, answer) => {
     const hello = await helloOf(options);
     expect(helloKindOf(hello)).toBe(answer);
-    expect(helloKindOf(inSmallRecords(hello, 7))).toBe(answer);
+    const small = inSmallRecords(hello, Math.ceil(hello.length / doorLimits.clientHelloRecords));
+    expect(helloKindOf(small)).toBe(answer);
     expect(helloKindOf(Buffer.concat([hello, Buffer.from('what follows')]))).toBe(answer);
     for (let length = 1; length < hello.length; length++) {
       expect(helloKindOf(hello.subarray(0, length)), `${length} bytes`).toBe('incomplete');
     }
+  });
+
+  it('is not searched for in records without end, which drip in and are read again at each byte', async () => {
+    const hello = await helloOf({});
+    const tiny = inSmallRecords(hello, 1);
+    expect(helloKindOf(tiny.subarray(0, 6 * doorLimits.clientHelloRecords))).toBe('incomplete');
+    expect(helloKindOf(tiny.subarray(0, 6 * doorLimits.clientHelloRecords + 1))).toBe('ordinary');
+    expect(helloKindOf(Buffer.from('1603010000', 'hex'))).toBe('ordinary');
   });
 
   it('leaves what is no ClientHello to OpenSSL', () => {
