@@ -28,7 +28,8 @@ export class FileWatcher {
     this.#options = options;
   }
 
-  start(): void {
+  /** Resolves when it knows what there is now: what changes from then on is told. */
+  async start(): Promise<void> {
     const { paths, clock } = this.#options;
     this.#cancelPoll = clock.every(pollInterval, () => this.#look());
     for (const folder of new Set(paths.map((path) => dirname(path)))) {
@@ -42,6 +43,7 @@ export class FileWatcher {
       }
     }
     this.#look();
+    await this.#looking;
   }
 
   /** Idempotent. */

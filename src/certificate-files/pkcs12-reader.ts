@@ -19,17 +19,33 @@ export function readPkcs12(
   } catch {
     return 'damaged';
   }
+  const text = passphrase?.reveal() ?? '';
   try {
-    const file = forge.pkcs12.pkcs12FromAsn1(content, false, passphrase?.reveal() ?? '');
-    const bags = file.safeContents.flatMap(({ safeBags }) => safeBags);
-    return { certificates: bags.flatMap(certificateIn), keys: bags.flatMap(keyIn) };
+    return contentOf(content, text);
   } catch (error) {
     // The check of the whole comes first, so a later failure is none of the passphrase's.
-    return /MAC|password/i.test(String(error)) ? 'wrong-passphrase' : 'damaged';
+    if (/MAC|password/i.test(String(error))) return 'wrong-passphrase';
+  }
+  try {
+    // PKCS #12 takes a passphrase in 16-bit characters (RFC 7292 B.1), PBES2 in bytes, which are UTF-8 by practice.
+    return contentOf(withoutMac(content), Buffer.from(text, 'utf8').toString('latin1'));
+  } catch {
+    return 'damaged';
   }
 }
 
-const { pki, asn1 } = forge;
+const { pki, pkcs12, asn1 } = forge;
+
+function contentOf(file: forge.asn1.Asn1, passphrase: string): Pkcs12Content {
+  const { safeContents } = pkcs12.pkcs12FromAsn1(file, false, passphrase);
+  const bags = safeContents.flatMap(({ safeBags }) => safeBags);
+  return { certificates: bags.flatMap(certificateIn), keys: bags.flatMap(keyIn) };
+}
+
+/** RFC 7292 4: version, content, and a MAC that was looked at before. */
+function withoutMac(file: forge.asn1.Asn1): forge.asn1.Asn1 {
+  return Array.isArray(file.value) ? { ...file, value: file.value.slice(0, 2) } : file;
+}
 
 function certificateIn({ type, cert, asn1: raw }: forge.pkcs12.Bag): X509Certificate[] {
   if (type !== pki.oids['certBag']) return [];

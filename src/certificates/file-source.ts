@@ -63,7 +63,7 @@ export class FileSource implements CertificateSource {
         changed();
       },
     });
-    this.#watcher.start();
+    void this.#watcher.start();
   }
 
   async stop(): Promise<void> {

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { FileSource } from '../../src/certificates/file-source.ts';
 import { makeIssuer, makeKey, makeLeaf, tamperWith, writePair } from '../support/certificate-files.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -128,5 +128,92 @@ describe("the operator's certificate files", () => {
     await expect(new FileSource([files], parts()).load()).rejects.toMatchObject({
       hint: expect.stringContaining('-inform der'),
     });
+  });
+});
+
+describe('files that change while they are served', () => {
+  const hour = 3_600_000;
+  const make = (names: readonly string[], notAfter = now + 90 * 24 * hour) => {
+    const { pem, keyPem } = makeLeaf(root, names, { notBefore: now - hour, notAfter });
+    return { pem: pem + root.pem, keyPem };
+  };
+
+  /** A source that serves `first`, watched, and how often it has asked to be read again. */
+  async function serveFirst(first = make(['a.example']), hosts = ['a.example']) {
+    const folder = temporaryFolder();
+    const given = parts(hosts);
+    const files = writePair(folder, 'server', first.pem, first.keyPem);
+    const source = new FileSource([files], given);
+    onTestFinished(() => source.stop());
+    await source.load();
+    let asked = 0;
+    const start = () => source.start(() => (asked += 1));
+    const put = ({ pem, keyPem }: { pem: string; keyPem: string }) =>
+      writePair(folder, 'server', pem, keyPem);
+    return { ...given, source, files, first, put, start, asked: () => asked };
+  }
+
+  it('are served as soon as they are whole', async () => {
+    const { source, put, log } = await serveFirst();
+    const second = make(['a.example', 'b.example']);
+    put(second);
+    const [bundle] = await source.load();
+    expect(bundle.chainPem).toBe(second.pem);
+    expect(log.of('certificate.replaced')).toMatchObject([{ serial: '42' }]);
+  });
+
+  it('are read again while they are half written; then the complaint comes once', async () => {
+    const { source, put, first, start, clock, log, asked } = await serveFirst();
+    put({ ...first, keyPem: makeKey() });
+    start();
+    for (const times of [1, 2]) {
+      const [bundle] = await source.load();
+      expect(bundle.chainPem).toBe(first.pem);
+      expect(log.of('certificate.failed')).toEqual([]);
+      clock.advance(2000);
+      expect(asked()).toBe(times);
+    }
+    await source.load();
+    expect(log.of('certificate.failed')).toMatchObject([
+      { message: expect.stringContaining('does not belong to the certificate') },
+    ]);
+  });
+
+  it.each([
+    ['has run out', make(['a.example'], now - 1000), /expired at/],
+    ['lost a name of this server', make(['b.example']), /does not carry a\.example/],
+    [
+      'came without its issuer',
+      makeLeaf(intermediate, ['a.example'], life),
+      /ends with a certificate issued by/,
+    ],
+  ])('are refused when the new one %s, and the old one is served on', async (_, second, message) => {
+    const { source, put, first, log } = await serveFirst(); // not started: there are no more tries
+    put(second);
+    const [bundle] = await source.load();
+    expect(bundle.chainPem).toBe(first.pem);
+    expect(log.of('certificate.failed')).toMatchObject([
+      { message: expect.stringMatching(message), hint: expect.anything() },
+    ]);
+  });
+
+  it('are taken whatever they are when the old one has run out', async () => {
+    const { source, put, clock } = await serveFirst(make(['a.example'], now + hour));
+    clock.advance(2 * hour);
+    const second = make(['b.example']);
+    put(second);
+    const [bundle] = await source.load();
+    expect(bundle.chainPem).toBe(second.pem);
+  });
+
+  it('raise doubts at the start, where there is nothing better: names and issuers', async () => {
+    const { log } = await serveFirst(makeLeaf(intermediate, ['*.a.example'], life), [
+      'x.a.example',
+      'b.example',
+    ]);
+    expect(log.of('certificate.doubted').map(({ message }) => message)).toEqual([
+      expect.stringContaining('"CN=Test intermediate"'),
+      expect.stringContaining('does not carry b.example'),
+    ]);
   });
 });
