@@ -26,7 +26,9 @@ const mayImport: Readonly<Record<string, readonly string[]>> = {
   retention: ['ops', 'store', 'archive'],
   evidence: ['ops', 'flv', 'store', 'archive'],
   playback: ['ops', 'flv', 'archive'],
-  certificates: ['bytes', 'ops'],
+  'certificate-files': ['bytes', 'ops'],
+  certificates: ['bytes', 'ops', 'certificate-files'],
+  'client-certificates': ['bytes', 'ops', 'store', 'keys', 'certificates'],
   acme: ['bytes', 'ops', 'store', 'certificates', 'door'],
   transport: ['ops', 'tunnel'],
   door: ['bytes', 'ops', 'tunnel', 'transport', 'certificates'],
@@ -55,7 +57,7 @@ const roof = [
 /** Who may use an outside module: a room (`door/`), one file, or files by their ending (`*-store.ts`). */
 const owners: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['door/', 'doctor/', 'transport/', 'download/', 'console/', 'certificates/'],
-  'node:tls': ['acme/', 'door/', 'doctor/', 'download/', 'console/', 'certificates/'],
+  'node:tls': ['acme/', 'door/', 'doctor/', 'download/', 'console/', 'certificate-files/', 'certificates/'],
   'node:http': ['acme/', 'door/', 'doctor/', 'download/', 'console/', 'certificates/'],
   'node:https': ['acme/', 'door/', 'download/', 'console/', 'certificates/'],
   'node:fs': [
@@ -63,7 +65,9 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'archive/',
     'encryption/data-key.ts',
     'doctor/',
+    'certificate-files/',
     'certificates/',
+    'client-certificates/',
     'store/',
     'config.ts',
     'appliance.ts',
@@ -76,14 +80,16 @@ const owners: Readonly<Record<string, readonly string[]>> = {
     'encryption/',
     'keys/',
     'download/',
+    'certificate-files/',
     'certificates/',
+    'client-certificates/',
     'store/',
     'archive/',
     'doctor/',
     'ops/random.ts',
   ],
   'node:dns': ['doctor/'],
-  'node:os': ['cli.ts', 'doctor/'],
+  'node:os': ['cli.ts', 'cli-certificates.ts', 'doctor/'],
   'node:sqlite': ['store/'],
   kysely: ['store/', 'archive/', 'keys/', '*-store.ts'],
   hono: ['console/'],
@@ -95,7 +101,7 @@ const owners: Readonly<Record<string, readonly string[]>> = {
   zod: ['config.ts', 'config-schema.ts', 'console/', 'keys/'],
   'acme-client': ['acme/'],
   'node:child_process': ['acme/', 'encryption/data-key.ts'],
-  'node-forge': ['certificates/'],
+  'node-forge': ['certificate-files/', 'certificates/', 'client-certificates/'],
 };
 
 /** Built-in modules that compute and touch nothing outside: any room may use them (the pure ones see purity). */
