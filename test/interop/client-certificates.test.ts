@@ -2,9 +2,9 @@
 // holds. Who has no right to a stream is refused in words, or by TLS; whose certificate is revoked goes at once.
 import { execFileSync } from 'node:child_process';
 import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { certificateRefusal } from '../../src/keys/key-rule.ts';
 import type { TestKey } from '../support/appliance.ts';
 import { makeIssuer, makeLeaf, writePair } from '../support/certificate-files.ts';
@@ -38,7 +38,7 @@ beforeAll(async () => {
   short = await makeSample(folder, 'h264 and aac', 1);
   long = await makeSample(folder, 'h264 and aac', 30);
   for (const server of [asking, demanding]) {
-    execFileSync('mkdir', ['-p', server.folder]);
+    mkdirSync(server.folder);
     await server.start();
   }
   key = await asking.createKey('live/camera-1');
@@ -50,7 +50,14 @@ afterAll(async () => {
 
 async function issue(server: ServerProcess, name: string, keyId: string, ...options: string[]) {
   const answer = await server.json<IssuedAnswer>(
-    ...['cert', 'client', name, '--key-id', keyId, '-o', join(server.folder, 'clients'), ...options],
+    'cert',
+    'client',
+    name,
+    '--key-id',
+    keyId,
+    '-o',
+    join(server.folder, 'clients'),
+    ...options,
   );
   server.secrets.push(answer.passphrase);
   return answer;
@@ -127,7 +134,7 @@ describe('an encoder with a certificate', () => {
   });
 
   it('without certificate or key is refused as ever', async () => {
-    expect(await refusalOf(asking, undefined)).toMatchObject({ reason: 'not-a-key' });
+    expect(await refusalOf(asking, undefined)).toMatchObject({ reason: 'key-missing' });
   });
 
   it('goes within a second of its revocation, and hears why; others of the same key stay', async () => {
@@ -174,6 +181,54 @@ describe('tls.clientAuth: required', () => {
     await shown.until('the handshake', () => (/Verify return code: 0/.test(shown.stdout) ? true : undefined));
     expect((await publish(demanding, files).finish()).code).toBe(0);
     await demanding.finishedRecording('live/camera-1');
+  });
+});
+
+describe('certificate files that are replaced under a live publisher', () => {
+  it('are shown to who comes next, and the publisher notices nothing', async () => {
+    const now = Date.now();
+    const root = makeIssuer('Own root', now);
+    const names = ['localhost'];
+    const make = (days: number) => {
+      const { pem, keyPem } = makeLeaf(root, names, {
+        notBefore: now - 3_600_000,
+        notAfter: now + days * 86_400_000,
+      });
+      return { pem: pem + root.pem, keyPem };
+    };
+    const own = join(folder, 'own');
+    mkdirSync(own);
+    const first = make(30);
+    const pair = writePair(own, 'server', first.pem, first.keyPem);
+    const server = new ServerProcess({ folder: own, settings: { listeners, 'tls.certificate': pair } });
+    onTestFinished(() => server.discard());
+    await server.start();
+    const shown = () => {
+      const hello = ['s_client', '-connect', `localhost:${server.port}`, '-servername', 'localhost'];
+      const text = execFileSync('openssl', hello, {
+        input: '',
+        stdio: ['pipe', 'pipe', 'ignore'],
+      }).toString();
+      return new X509Certificate(text.slice(text.indexOf('-----BEGIN'))).validTo;
+    };
+    const before = shown();
+    const { key: secret } = await server.createKey('live/camera-1');
+    const encoder = publishWithFfmpeg(long, `rtmps://localhost:${server.port}/live/${secret}`, {
+      live: true,
+    });
+    await server.event('publish.started');
+    const second = make(60);
+    writePair(own, 'server', second.pem, second.keyPem);
+    await server.event('certificate.replaced');
+    await eventually('the new certificate', async () => (shown() === before ? undefined : true));
+    writeFileSync(pair.key, first.keyPem); // a pair that does not fit
+    await server.event('certificate.failed');
+    expect(new Date(shown()).getTime()).toBeGreaterThan(now + 59 * 86_400_000);
+    expect(encoder.running).toBe(true);
+    expect(server.logged('publish.ended')).toEqual([]);
+    encoder.kill('SIGTERM');
+    await encoder.finish();
+    await server.finishedRecording('live/camera-1');
   });
 });
 
