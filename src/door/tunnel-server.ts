@@ -235,11 +235,25 @@ function answer(response: ServerResponse, body: Uint8Array): void {
   response.end(body);
 }
 
-/** Calls back with the whole body; never when the peer breaks off. Memory grows with what has arrived. */
+/**
+ * Calls back with the whole body; never when the peer breaks off. Memory grows with what has arrived, not with what
+ * was promised, nor with the number of pieces: each would cost a kilobyte, and a body may drip in byte by byte.
+ */
 function readBody(request: IncomingMessage, done: (body: Uint8Array) => void): void {
-  const pieces: Buffer[] = [];
-  request.on('data', (piece: Buffer) => pieces.push(piece));
-  request.on('end', () => done(pieces.length === 1 && pieces[0] ? pieces[0] : Buffer.concat(pieces)));
+  const promised = Number(request.headers['content-length']);
+  let body = Buffer.alloc(0);
+  let length = 0;
+  request.on('data', (piece: Buffer) => {
+    const whole = piece.length === promised;
+    if (length + piece.length > body.length) {
+      const grown = whole ? piece : Buffer.alloc(Math.min(promised, 2 * (length + piece.length)));
+      body.copy(grown, 0, 0, length);
+      body = grown;
+    }
+    if (!whole) piece.copy(body, length);
+    length += piece.length;
+  });
+  request.on('end', () => done(body.subarray(0, length)));
 }
 
 export function refuseInWords(response: ServerResponse, words: string): void {

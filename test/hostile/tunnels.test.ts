@@ -3,6 +3,8 @@
 // what they record is exact, and nothing is left when it is over. RTMPE 4.3, RFC 9112, CWE-444.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { tunnelLimits } from '../../src/tunnel/tunnel-limits.ts';
 import { TestAppliance } from '../support/appliance.ts';
@@ -16,6 +18,8 @@ import { temporaryFolder } from '../support/temporary-folder.ts';
 import { type HttpAnswer, HttpConnection, TunnelEncoder } from '../support/tunnel-encoder.ts';
 
 const connectionsPerAddress = 64;
+/** Bytes that the server keeps of one byte that came alone; a Buffer of its own would be several times as much. */
+const mostForOneByte = 150;
 const settings = {
   listeners: [{ address: '127.0.0.1:0', accept: ['rtmps', 'rtmpt', 'rtmpts', 'rtmpte'] }],
   'limits.handshakeTimeout': '2s',
@@ -473,6 +477,30 @@ describe('much of it', () => {
     expect((after.rss - before.rss) / 1024 / 1024).toBeLessThan(48);
     attacker.socket.destroy();
     http.socket.destroy();
+  });
+
+  it('a body that drips in costs what it has bytes, not what it has pieces', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const used = () => {
+      for (let round = 0; round < 3; round += 1) gc();
+      const { heapUsed, external } = process.memoryUsage();
+      return heapUsed + external;
+    };
+    const pieces = 10_000;
+    const attacker = new Attacker({ port: appliance.port, address: newAddress() });
+    await attacker.sent(request('POST /open/1 HTTP/1.1', [`Content-Length: ${pieces + 1}`]));
+    const before = used();
+    for (let at = 0; at < pieces; at += 1) {
+      attacker.send(Uint8Array.of(0));
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    await pause(50);
+    expect((used() - before) / pieces).toBeLessThan(mostForOneByte);
+    attacker.send(Uint8Array.of(0));
+    await attacker.answered(80);
+    expect(Buffer.concat(attacker.received).toString('latin1')).toMatch(/^HTTP\/1\.1 200 /);
+    attacker.socket.destroy();
   });
 
   it('pipelined nonsense ends with the first of it', async () => {
