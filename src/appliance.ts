@@ -3,6 +3,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AcmeSource, renewTopic } from './acme/acme-source.ts';
+import { ApplianceMetrics } from './appliance-metrics.ts';
 import { Archive } from './archive/archive.ts';
 import { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import { type DevelopmentAuthority, leafNames } from './certificates/development-authority.ts';
@@ -51,6 +52,7 @@ export interface Ground {
   readonly hasher: SecretHasher;
   /** Close it before the store. */
   readonly audit: AuditLog;
+  readonly metrics: ApplianceMetrics;
 }
 
 /** @throws SetupError when the data folder, the database or the pepper cannot be used. */
@@ -58,7 +60,9 @@ export async function openGround(
   config: Config,
   parts: Omit<ApplianceParts, 'machineName'>,
 ): Promise<Ground> {
-  const { clock, random, log } = parts;
+  const { clock, random } = parts;
+  const metrics = new ApplianceMetrics();
+  const log = metrics.listenTo(parts.log);
   try {
     mkdirSync(config.dataDir, { recursive: true, mode: 0o700 });
   } catch (error) {
@@ -72,7 +76,8 @@ export async function openGround(
   try {
     const path = join(config.dataDir, 'pepper');
     const hasher = new SecretHasher(openSecretFile({ path, length: pepperLength, random }));
-    return { store, hasher, audit: openAuditLog({ db: store.db, folder: config.dataDir, clock, log }) };
+    const audit = openAuditLog({ db: store.db, folder: config.dataDir, clock, log });
+    return { store, hasher, audit, metrics };
   } catch (error) {
     await store.close();
     throw error;
@@ -112,10 +117,11 @@ export interface Appliance extends Component {
 export async function buildAppliance(
   config: Config,
   ground: Ground,
-  parts: ApplianceParts,
+  given: ApplianceParts,
 ): Promise<Appliance> {
+  const { store, hasher, audit, metrics } = ground;
+  const parts = { ...given, log: metrics.listenTo(given.log) };
   const { clock, random, log } = parts;
-  const { store, hasher, audit } = ground;
   const serverId = Buffer.from(random.bytes(8)).toString('hex');
   const liveSessions = openLiveSessionStore({ store, clock, log, serverId });
   const hub = createStreamHub({ clock, log, duplicatePublisher: config.duplicatePublisher });
@@ -136,7 +142,7 @@ export async function buildAppliance(
     clock,
     random,
     log,
-    audit,
+    audit: metrics.countRefusals(audit),
     certificates: clients,
   });
   const { limits, signIn } = config;
@@ -162,6 +168,7 @@ export async function buildAppliance(
   let door: DoorServer | undefined;
   const ports = () => door?.addresses.map(({ port }) => port);
   const urls = () => doorUrls(config, ports());
+  metrics.observe({ hub, recorder, archive, sessions, certificates, door: () => door, clock });
   const onRequest = createHttpHandler({
     archive,
     streams: liveSessions,
@@ -178,6 +185,8 @@ export async function buildAppliance(
     },
     audit,
     ready: () => ready,
+    health: () => metrics.health(),
+    metrics: () => metrics.expose(),
     clock,
     log,
   });
@@ -203,6 +212,7 @@ export async function buildAppliance(
       await audit.noteSettings(settings);
       await archive.beginRecovery(recoveryPatience);
       await archive.watchSpace();
+      metrics.start();
       await retention.start();
       await certificates.start();
       await recorder.start();
@@ -242,6 +252,7 @@ export async function buildAppliance(
       await recorder.stop();
       await retention.stop();
       await archive.stop();
+      metrics.stop();
       await door?.stop();
       await certificates.stop();
       await liveSessions.close();

@@ -35,11 +35,10 @@ export function addKeyCommands(): void {
     .action(async (stream: string, { qr, ...options }: KeyOptions) =>
       onGround(async (ground, config) => {
         const { createKey } = await import('./keys/key-cli.ts');
+        const { drawQrCode } = await import('./qr-code.ts');
         const colours = process.stdout.isTTY && process.stdout.hasColors(256);
-        return createKey(
-          { ...options, stream, qr: qr === true ? (colours ? 'coloured' : 'plain') : undefined },
-          await keyContext(ground, config),
-        );
+        const draw = qr === true ? (url: string) => drawQrCode(url, colours) : undefined;
+        return createKey({ ...options, stream, qr: draw }, await keyContext(ground, config));
       }),
     );
   reading(key.command('list').description('all keys, without their secrets')).action(async () =>

@@ -5,4 +5,6 @@ export const consoleLimits = {
   bodySize: 64 * 1024,
   /** Entries on one page of a list: what one answer may cost in memory. */
   pageSize: 1000,
+  /** Label sets of one metric that are told apart; the others are summed up. */
+  metricSeries: 1000,
 } as const;

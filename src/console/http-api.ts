@@ -8,6 +8,7 @@ import type { Archive } from '../archive/archive.ts';
 import type { KeyCliContext } from '../keys/key-cli.ts';
 import type { TokenGate } from '../tokens/token-gate.ts';
 import type { Log } from '../ops/log.ts';
+import { contentType } from '../ops/metrics.ts';
 import type { Access, ApiEnv } from './access.ts';
 import { consoleLimits } from './console-limits.ts';
 import { answerProblem, problemOf } from './failure.ts';
@@ -20,6 +21,11 @@ export interface LiveStreams {
   list(): Promise<readonly { readonly since: string; readonly sessionId: string }[]>;
 }
 
+export interface Health {
+  readonly recording: 'ok' | 'failing';
+  readonly certificate: 'ok' | 'development' | 'expired';
+}
+
 export interface HttpApiParts {
   readonly archive: Pick<Archive, 'list' | 'listEvent' | 'find' | 'openForRead' | 'read'>;
   readonly streams: LiveStreams;
@@ -28,6 +34,10 @@ export interface HttpApiParts {
   readonly keys: Omit<KeyCliContext, 'source'>;
   /** Whether encoders can be served: false while starting and stopping. */
   readonly ready: () => boolean;
+  /** What works and what does not, told to everybody. */
+  readonly health: () => Health;
+  /** For GET /metrics, in the text format of Prometheus. */
+  readonly metrics: () => Promise<string>;
   readonly log: Log;
 }
 
@@ -54,12 +64,15 @@ export function createHttpApi(parts: HttpApiParts, access: Access): Hono<ApiEnv>
   api.get('/healthz', (context) => context.text('ok'));
   api.get('/readyz', (context) =>
     parts.ready()
-      ? context.text('ready')
+      ? context.json({ status: 'ready', ...parts.health() })
       : answerProblem(context, {
           status: 503,
           detail: 'Starting or stopping.',
           headers: { 'Retry-After': '1' },
         }),
+  );
+  api.get('/metrics', access.need('metrics:read'), async (context) =>
+    context.body(await parts.metrics(), 200, { 'Content-Type': contentType }),
   );
   api.get('/api/v1/streams', access.need('streams:read'), async (context) => {
     const page = readPageRequest((name) => context.req.query(name));

@@ -5,7 +5,6 @@ import type { Clock } from '../ops/clock.ts';
 import { parseAddressBlock, type AddressBlock } from '../ops/address.ts';
 import { argumentInvalid, readChoice, readMoment, readNote } from '../ops/arguments.ts';
 import { parseStreamName, type KeyId, type StreamName } from '../ops/names.ts';
-import { drawQrCode } from '../ops/qr-code.ts';
 import { formatInstant, parseBitrate, parseDuration } from '../ops/quantities.ts';
 import type { Random } from '../ops/random.ts';
 import type { Report } from '../ops/report.ts';
@@ -50,8 +49,8 @@ export interface NewKeyArguments {
   /** Codec names, each possibly several with commas between. */
   readonly codecs?: readonly string[] | undefined;
   readonly note?: string | undefined;
-  /** A QR code of the publish URL, for terminals with colours or without. */
-  readonly qr?: 'coloured' | 'plain' | undefined;
+  /** Draws the publish URL for a phone, as lines for the text. */
+  readonly qr?: ((url: string) => string) | undefined;
 }
 
 /** Throws SetupError ARGUMENT_INVALID, ResourceError STORE_FAILED. */
@@ -65,14 +64,7 @@ export async function createKey(given: NewKeyArguments, context: KeyCliContext):
     text: [
       `Key ${id} may ${role} ${stream}${expiresAt === null ? '' : ` until ${expiresAt}`}.`,
       '',
-      secretText(
-        secret.reveal(),
-        server,
-        settings,
-        given.qr === undefined || settings === null
-          ? undefined
-          : drawQrCode(settings.url, given.qr === 'coloured'),
-      ),
+      secretText(secret.reveal(), server, settings, settings === null ? undefined : given.qr?.(settings.url)),
     ].join('\n'),
   };
 }

@@ -10,7 +10,22 @@ describe('health', () => {
     expect((await ask('/healthz', { method: 'HEAD' })).status).toBe(200);
     expect((await ask('/readyz')).status).toBe(503);
     ready = true;
-    expect((await ask('/readyz')).status).toBe(200);
+    const good = await ask('/readyz');
+    expect([good.status, await good.json()]).toEqual([
+      200,
+      { status: 'ready', recording: 'ok', certificate: 'development' },
+    ]);
+  });
+});
+
+describe('metrics', () => {
+  it('need a token with their scope, and come as Prometheus wants them', async () => {
+    const { ask, token } = await serveApi();
+    expect((await ask('/metrics')).status).toBe(401);
+    expect((await ask('/metrics', { token: (await token('streams:read')).token })).status).toBe(403);
+    const response = await ask('/metrics', { token: (await token('metrics:read')).token });
+    expect(response.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8');
+    expect([response.status, await response.text()]).toEqual([200, 'penstock_test 1\n']);
   });
 });
 

@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { drawQrCode } from '../../src/ops/qr-code.ts';
+import { drawQrCode } from '../../src/qr-code.ts';
 import { runReal } from '../support/real-process.ts';
 import { scriptPath } from '../support/server-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';

@@ -54,6 +54,8 @@ export async function serveApi(overrides: Partial<HttpHandlerParts> = {}) {
     keys: context,
     audit,
     ready: () => true,
+    health: () => ({ recording: 'ok', certificate: 'development' }),
+    metrics: () => Promise.resolve('penstock_test 1\n'),
     clock,
     log,
     ...overrides,

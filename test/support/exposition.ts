@@ -25,7 +25,11 @@ export function parseExposition(text: string): Map<string, Family> {
     const seen = new Set<string>();
     for (index += 2; index < lines.length && !lines[index]?.startsWith('#'); index += 1) {
       const sample = parseSample(lines[index] ?? '', name);
-      const series = JSON.stringify(Object.entries(sample.labels).sort());
+      const series = JSON.stringify(
+        Object.entries(sample.labels)
+          .map(String)
+          .sort((a, b) => a.localeCompare(b)),
+      );
       if (seen.has(series)) throw new Error(`${lines[index]}: a series comes twice`);
       seen.add(series);
       if (kind === 'counter' && !(sample.value >= 0)) throw new Error(`${lines[index]}: no count`);

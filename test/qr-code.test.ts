@@ -1,6 +1,6 @@
 import { encode } from 'uqr';
 import { describe, expect, it } from 'vitest';
-import { drawQrCode } from '../../src/ops/qr-code.ts';
+import { drawQrCode } from '../src/qr-code.ts';
 
 const text = `rtmps://ingest.example.com:1935/live/${'k'.repeat(43)}`;
 
