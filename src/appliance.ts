@@ -16,6 +16,8 @@ import { createHttpHandler } from './console/http-handler.ts';
 import { DoorServer } from './door/door-server.ts';
 import { type DoorUrls, doorUrls, encoderUrls } from './encoder-settings.ts';
 import { SetupError } from './errors.ts';
+import { EvidenceKeeper } from './evidence/evidence-keeper.ts';
+import { openEvidenceKey } from './evidence/evidence-key.ts';
 import { prepareKeyExchange } from './handshake/key-exchange.ts';
 import { createStreamHub } from './hub/stream-hub.ts';
 import { type KeyGate, openKeyGate } from './keys/key-gate.ts';
@@ -128,6 +130,7 @@ export async function buildAppliance(
   const archive = openArchive(config, ground, parts);
   const recorder = createRecorder({ hub, archive, clock, log, ...config.recorder });
   const settings = config.recorder.retention;
+  const evidence = new EvidenceKeeper({ archive, key: openEvidenceKey(config.dataDir, random), clock, log });
   const retention = new RetentionKeeper({ archive, settings, audit, clock, log, source: 'server' });
   const { clientAuth } = config.tls;
   const authority = clientAuth === 'none' ? undefined : await openAuthority(config, parts);
@@ -147,7 +150,17 @@ export async function buildAppliance(
   });
   const { limits, signIn } = config;
   const { changes } = store;
-  const sessions = new SessionRegistry({ clock, random, log, limits, gate, hub, signIn, liveSessions, changes });
+  const sessions = new SessionRegistry({
+    clock,
+    random,
+    log,
+    limits,
+    gate,
+    hub,
+    signIn,
+    liveSessions,
+    changes,
+  });
   const challenges = new ChallengeAnswers();
   const { certificate } = config.tls;
   const names = { hosts: config.hosts, certsDir: config.certsDir };
@@ -214,6 +227,7 @@ export async function buildAppliance(
       await archive.watchSpace();
       metrics.start();
       await retention.start();
+      await evidence.start();
       await certificates.start();
       await recorder.start();
       await sessions.start();
@@ -251,6 +265,7 @@ export async function buildAppliance(
       await sessions.stop();
       await recorder.stop();
       await retention.stop();
+      await evidence.stop();
       await archive.stop();
       metrics.stop();
       await door?.stop();

@@ -1,7 +1,20 @@
 // Binds the verbs of live streams and of recordings.
 import type { Command } from 'commander';
-import { commandLog, onArchive, onGround, openTheArchive, program, reading, writeOut } from './cli-ground.ts';
+import type { Archive } from './archive/archive.ts';
+import {
+  commandLog,
+  onArchive,
+  onGround,
+  openTheArchive,
+  print,
+  program,
+  reading,
+  writeOut,
+} from './cli-ground.ts';
+import type { Config } from './config.ts';
+import { SetupError } from './errors.ts';
 import { systemClock } from './ops/clock.ts';
+import type { Report } from './ops/report.ts';
 
 export function addStreamCommands(): void {
   const stream = program.command('stream').description('live streams');
@@ -57,6 +70,7 @@ export function addRecordingCommands(): void {
       }),
   );
   addRetentionCommands(recording);
+  addEvidenceCommands(recording);
 }
 
 function addRetentionCommands(recording: Command): void {
@@ -84,4 +98,54 @@ function addRetentionCommands(recording: Command): void {
         return pruneByHand({ archive, settings, ...tools }, options);
       }),
     );
+}
+
+function addEvidenceCommands(recording: Command): void {
+  reading(recording.command('verify [id]').description('check recordings against what was signed of them'))
+    .option('--file <file>', 'check this file and the manifest beside it; needs no data folder')
+    .option('--public-key <file>', 'with --file: evidence-key.pub.pem of the server that recorded')
+    .action(async (id: string | undefined, options: { file?: string; publicKey?: string }) => {
+      const { verifyFile, verifyRecordings } = await import('./evidence/evidence-cli.ts');
+      if (options.file === undefined && options.publicKey === undefined) {
+        await onGround(async (ground, config) =>
+          verifyRecordings(await openTheArchive(ground, config), { id, dataFolder: config.dataDir }),
+        );
+      } else if (options.file === undefined || options.publicKey === undefined || id !== undefined) {
+        throw new SetupError('ARGUMENT_INVALID', '--file and --public-key belong together, without an ID', {
+          hint: 'penstock recording verify --file FILE.flv --public-key evidence-key.pub.pem',
+        });
+      } else print(await verifyFile(options.file, options.publicKey));
+    });
+  reading(
+    recording.command('repair [file]').description('mend a damaged FLV file, or what a crash left behind'),
+  )
+    .option('-o, --output <file>', 'a new file, in place of FILE.repaired.flv')
+    .action(async (file: string | undefined, { output }: { output?: string }) => {
+      const { repairArchive, repairFile } = await import('./archive/recording-cli.ts');
+      if (file !== undefined) print(await repairFile(file, output));
+      else await withoutServer(async (archive) => repairArchive(archive));
+    });
+  reading(
+    recording
+      .command('reindex')
+      .description('make the list of recordings anew from the files, as far as it is lost'),
+  ).action(async () =>
+    withoutServer(async (archive, config) => {
+      const { reindex } = await import('./evidence/evidence-cli.ts');
+      return reindex(archive, config.dataDir);
+    }),
+  );
+}
+
+/** For verbs that would get in the way of a server: it must not run, nor start meanwhile. */
+async function withoutServer(verb: (archive: Archive, config: Config) => Promise<Report>): Promise<void> {
+  await onGround(async (ground, config) => {
+    const { lockForServing } = await import('./store/server-lock.ts');
+    const lock = lockForServing(config.dataDir);
+    try {
+      return await verb(await openTheArchive(ground, config), config);
+    } finally {
+      lock.release();
+    }
+  });
 }

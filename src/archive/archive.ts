@@ -14,6 +14,7 @@ import { CatalogueStore, type RecordingEntry, type RecordingFilter } from './cat
 import { OpenRecording, type RecordingRequest } from './open-recording.ts';
 import {
   createRecordingFile,
+  fileExists,
   freeSpace,
   listStreamFiles,
   openForReading,
@@ -236,6 +237,11 @@ export class Archive {
       await removeFile(this.folder, entry.path + suffix);
     await this.catalogue.bury(entry, this.#clock.now());
     return true;
+  }
+
+  /** Is the file of a recording where it should be? */
+  async hasFile({ path, state }: RecordingEntry): Promise<boolean> {
+    return fileExists(this.folder, state === 'recording' ? path + partSuffix : path);
   }
 
   /** Absolute path of the file as it is called now. */

@@ -54,6 +54,8 @@ export interface RecordingFilter {
   readonly since?: number | undefined;
   readonly state?: RecordingState | undefined;
   readonly event?: RecordingId | undefined;
+  /** Finished, but without a SHA-256. */
+  readonly unproven?: boolean | undefined;
   readonly after?: { readonly startedAt: number; readonly id: RecordingId } | undefined;
   readonly limit?: number | undefined;
 }
@@ -99,9 +101,10 @@ export class CatalogueStore {
   }
 
   async list(filter: RecordingFilter = {}): Promise<readonly RecordingEntry[]> {
-    const { stream, since, state, event, after, limit } = filter;
+    const { stream, since, state, event, unproven, after, limit } = filter;
     let query = this.#db.selectFrom('recordings').selectAll().orderBy('started_at').orderBy('id');
     if (event !== undefined) query = query.where('event', '=', event);
+    if (unproven === true) query = query.where('sha256', 'is', null).where('state', '!=', 'recording');
     if (stream !== undefined) query = query.where('stream', '=', stream);
     if (since !== undefined) query = query.where('started_at', '>=', since);
     if (state !== undefined) query = query.where('state', '=', state);
@@ -135,6 +138,31 @@ export class CatalogueStore {
       return row?.segment ?? 0;
     };
     return Math.max(await highest('recordings'), await highest('removed_recordings'));
+  }
+
+  /** The segment before this one, deleted or not, that has the highest number; undefined when there is none. */
+  async findBefore(id: RecordingId): Promise<RecordingEntry | RemovedRecording | undefined> {
+    const [event, segment] = [eventOf(id), segmentOf(id)];
+    const kept = await this.#db
+      .selectFrom('recordings')
+      .selectAll()
+      .where('event', '=', event)
+      .where('segment', '<', segment)
+      .orderBy('segment', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    const removed = await this.#db
+      .selectFrom('removed_recordings')
+      .select(['id', 'segment'])
+      .where('event', '=', event)
+      .where('segment', '<', segment)
+      .orderBy('segment', 'desc')
+      .limit(1)
+      .executeTakeFirst();
+    if (removed !== undefined && removed.segment > (kept?.segment ?? 0)) {
+      return this.findRemoved(removed.id as RecordingId);
+    }
+    return kept && toEntry(kept);
   }
 
   /** False when there was none. */

@@ -13,6 +13,7 @@ import type { Archive } from './archive.ts';
 import type { RecordingEntry, RecordingFilter } from './catalogue-store.ts';
 import { EventReader } from './event-reader.ts';
 import { parseRecordingId } from './recording-name.ts';
+import { salvageFile } from './recording-repair.ts';
 
 /** Writes to standard output; resolves when it may go on. */
 export type WriteOut = (bytes: Uint8Array) => Promise<void>;
@@ -128,6 +129,49 @@ export async function deleteRecording(archive: Archive, id: string): Promise<Rep
   const entry = await mustFind(archive, id);
   await archive.remove(entry.id);
   return { json: { id: entry.id, deleted: true }, text: `Deleted ${entry.id} (${entry.stream}).` };
+}
+
+/**
+ * Writes what is whole in an FLV file to a new one, by default FILE.repaired.flv. Throws SetupError NOT_FOUND or
+ * ARGUMENT_INVALID (no FLV, or the output exists), ResourceError.
+ */
+export async function repairFile(
+  file: string,
+  output = `${file.replace(/\.flv$/i, '')}.repaired.flv`,
+): Promise<Report> {
+  const { bytes, durationMs, tags, holes } = await salvageFile(file, output);
+  const cutBytes = holes.reduce((sum, { from, to }) => sum + to - from, 0);
+  const cuts = holes.map(({ from, to }) => `  cut: bytes ${from} to ${to} (${formatSize(to - from)})`);
+  const summary = `${output}: ${formatDuration(durationMs)}, ${formatSize(bytes)}, ${tags} tags`;
+  return {
+    json: { input: file, output, bytes, durationMs, tags, cutBytes, cuts: holes },
+    text: [holes.length === 0 ? `${summary}; nothing was cut.` : summary, ...cuts].join('\n'),
+  };
+}
+
+/** Repairs what a killed server left in the archive; for who holds the server's lock. Throws ResourceError. */
+export async function repairArchive(archive: Archive): Promise<Report> {
+  const recovered = await archive.recover();
+  const rows = recovered.map(({ id, stream, outcome, repaired, reason }) => [
+    id,
+    stream,
+    outcome,
+    repaired === undefined
+      ? (reason ?? '')
+      : `${formatDuration(repaired.durationMs)}, ${repaired.cutBytes} bytes cut`,
+  ]);
+  return {
+    json: recovered.map(({ id, stream, outcome, repaired, reason }) => ({
+      id,
+      stream,
+      outcome,
+      durationMs: repaired?.durationMs ?? null,
+      cutBytes: repaired?.cutBytes ?? null,
+      reason: reason ?? null,
+    })),
+    text: rows.length === 0 ? 'Nothing to repair.' : formatTable(['ID', 'STREAM', 'OUTCOME', 'DETAIL'], rows),
+    failed: recovered.some(({ outcome }) => outcome === 'failed'),
+  };
 }
 
 function readFilter(given: RecordingListArguments, now: number): RecordingFilter {

@@ -28,7 +28,7 @@ export interface RecordingFile {
   patch(offset: number, bytes: Uint8Array): Promise<void>;
   /** Cuts off everything behind `length`. Throws ResourceError. */
   truncate(length: number): Promise<void>;
-  /** To the medium itself: outlives a power cut. Throws ResourceError. */
+  /** To the medium itself: outlives a power cut. Throws ResourceError, also when the file is not there any more. */
   datasync(): Promise<void>;
   /** Flushes to the medium, closes, takes the final name. Throws ResourceError; the `.part` file then stays. */
   seal(): Promise<void>;
@@ -160,7 +160,10 @@ class DiskFile implements RecordingFile {
   }
 
   async datasync(): Promise<void> {
-    await this.#try(() => datasync(this.#handle.fd));
+    await this.#try(async () => {
+      await datasync(this.#handle.fd);
+      await this.#assertThere();
+    });
   }
 
   async seal(): Promise<void> {
@@ -182,6 +185,16 @@ class DiskFile implements RecordingFile {
   async discard(): Promise<void> {
     await this.close();
     await unlink(this.#path + partSuffix).catch(() => undefined);
+  }
+
+  // What is written to a file that somebody removed, or moved with its folder, goes nowhere without an error.
+  async #assertThere(): Promise<void> {
+    const path = this.#path + partSuffix;
+    const [open, there] = await Promise.all([this.#handle.stat(), lstat(path).catch(() => undefined)]);
+    if (there?.ino === open.ino && there.dev === open.dev) return;
+    throw new ResourceError('RECORDING_WRITE_FAILED', `${path} is gone`, {
+      hint: 'Somebody removed or moved the file while it was being written; the stream goes on in a new one.',
+    });
   }
 
   // rename() replaces silently. Names hold 80 random bits, so this can only be somebody's own doing.
@@ -256,7 +269,7 @@ async function makeFolder(root: string, relative: string): Promise<string> {
 }
 
 /** Absolute path of what is there; its folder must really be where it seems to be. */
-async function existingPath(root: string, path: string): Promise<string> {
+export async function existingPath(root: string, path: string): Promise<string> {
   const realRoot = await realpath(root);
   const target = join(realRoot, path);
   if (!target.startsWith(join(realRoot, sep))) throw new RangeError('a recording lies in its folder');

@@ -20,6 +20,8 @@ export interface SecretFileOptions {
   /** Bytes. */
   readonly length: number;
   readonly random: Random;
+  /** What to keep, where random bytes alone will not do; `length` bytes. */
+  readonly make?: () => Uint8Array;
 }
 
 /**
@@ -27,10 +29,12 @@ export interface SecretFileOptions {
  * same time agree on one secret. Throws SetupError SECRET_FILE_UNUSABLE when the file cannot be read or
  * written, is not of that length, or others may read it: it is then never replaced.
  */
-export function openSecretFile({ path, length, random }: SecretFileOptions): Uint8Array {
+export function openSecretFile({ path, length, random, make }: SecretFileOptions): Uint8Array {
   try {
     return (
-      readSecret(path, length) ?? makeSecret(path, random.bytes(length), random) ?? mustRead(path, length)
+      readSecret(path, length) ??
+      makeSecret(path, make?.() ?? random.bytes(length), random) ??
+      mustRead(path, length)
     );
   } catch (error) {
     if (error instanceof SetupError) throw error;
