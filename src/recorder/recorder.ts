@@ -9,7 +9,7 @@ import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
 import type { RecordingId, StreamName } from '../ops/names.ts';
 import { recorderLimits } from './recorder-limits.ts';
-import type { RecordingSource } from './recording-writer.ts';
+import type { RecordingSource, RecordingWriter } from './recording-writer.ts';
 import type { SegmentSettings } from './segment-rule.ts';
 import { SlabPool } from './slab-pool.ts';
 import { Take, type TakeState } from './take.ts';
@@ -152,17 +152,19 @@ class AllRecorder implements Recorder {
     const all = this.#seats.size <= fewRecordings;
     for (const [take, seat] of this.#seats) {
       take.tick(now);
-      if (all || (this.#tick + seat.number) % this.#ticksPerFlush === 0) take.flush();
-      if (now - seat.syncedAt >= this.#options.syncInterval && take.unsynced) this.#sync(take, seat, now);
+      const { writer } = take;
+      if (writer === undefined) continue;
+      if (all || (this.#tick + seat.number) % this.#ticksPerFlush === 0) writer.flush();
+      if (now - seat.syncedAt >= this.#options.syncInterval && writer.unsynced) this.#sync(writer, seat, now);
     }
   }
 
   /** On a slow disk syncs come later rather than all at once, which would stop the writes of everybody. */
-  #sync(take: Take, seat: Seat, now: number): void {
+  #sync(writer: Pick<RecordingWriter, 'sync'>, seat: Seat, now: number): void {
     if (this.#syncing >= recorderLimits.concurrentSyncs) return;
     this.#syncing += 1;
     seat.syncedAt = now;
-    void take.sync().finally(() => {
+    void writer.sync().finally(() => {
       this.#syncing -= 1;
     });
   }

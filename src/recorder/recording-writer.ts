@@ -12,6 +12,12 @@ import { recorderLimits } from './recorder-limits.ts';
 import type { SlabPool } from './slab-pool.ts';
 import { WriteQueue } from './write-queue.ts';
 
+/**
+ * The timestamp of scripts that are about the file: metadata that come again, marks of gaps. Of one with another
+ * time ffmpeg makes a text stream; a cue point says its time itself.
+ */
+export const scriptTime = 0;
+
 /** What of an open recording is used here. */
 export type RecordingTarget = Pick<
   OpenRecording,
@@ -137,7 +143,7 @@ export class RecordingWriter {
   mark(gap: RecordingGap): void {
     if (this.#gaps.length >= recorderLimits.gaps) return;
     this.#gaps.push(gap);
-    this.put(TagType.ScriptData, 'metadata', gap.at, gapScript(gap.at, gap.missing, gap.reason));
+    this.put(TagType.ScriptData, 'metadata', scriptTime, gapScript(gap.at, gap.missing, gap.reason));
   }
 
   /** Hands what is in memory to the disk. */

@@ -12,7 +12,12 @@ import type { Log } from '../ops/log.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
 import { BackPressure } from './back-pressure.ts';
 import { Outage, reportFailure } from './outage.ts';
-import { RecordingWriter, type RecordingSource, type RecordingTarget } from './recording-writer.ts';
+import {
+  RecordingWriter,
+  scriptTime,
+  type RecordingSource,
+  type RecordingTarget,
+} from './recording-writer.ts';
 import { recorderLimits } from './recorder-limits.ts';
 import { SegmentRule, type SegmentSettings } from './segment-rule.ts';
 import type { SlabPool } from './slab-pool.ts';
@@ -102,6 +107,11 @@ export class Take implements Subscriber {
     return this.#pressure.stalled ? 'stalled' : 'recording';
   }
 
+  /** Who flushes and syncs the present file; undefined during an outage. */
+  get writer(): Pick<RecordingWriter, 'flush' | 'unsynced' | 'sync'> | undefined {
+    return this.#writer;
+  }
+
   /** The present recording, or during an outage the last one. */
   get recording(): RecordingTarget {
     return this.#writer?.recording ?? this.#recording;
@@ -183,20 +193,6 @@ export class Take implements Subscriber {
     if (!full) this.#outage.tick(now);
   }
 
-  flush(): void {
-    this.#writer?.flush();
-  }
-
-  /** Is there anything that a power cut would take? */
-  get unsynced(): boolean {
-    return this.#writer?.unsynced ?? false;
-  }
-
-  /** Never throws. */
-  sync(): Promise<void> {
-    return this.#writer?.sync() ?? Promise.resolve();
-  }
-
   /** No more tags; resolves when every file has its final name. Never throws. */
   async finish(reason: string): Promise<void> {
     if (this.#state !== 'over') {
@@ -228,11 +224,10 @@ export class Take implements Subscriber {
     if (writer === undefined) writer = this.#recover(at);
     else if (this.#ends(writer, startable, at)) writer = this.#cut(writer, at);
     if (this.#timeline.broken) this.#mark(writer, type, at);
-    if (this.#headers.pending) this.#settleHeaders(writer);
+    if (this.#headers.pending) this.#settleHeaders(writer, this.#timeline.broken);
     this.#begun = true;
     this.#lastArrival = now;
-    // What belongs to a track that is a little behind at the beginning of a file stands at its beginning.
-    writer.put(type, role, at > this.#base ? at - this.#base : 0, body);
+    writer.put(type, role, this.#inFile(at), body);
   }
 
   #writeBeside(type: TagType, role: TagRole, timestamp: number, body: Uint8Array): void {
@@ -250,7 +245,12 @@ export class Take implements Subscriber {
     let at = this.#timeline.beside(type);
     if (role === 'sequence-end') at = this.#timeline.placeEnd(type, timestamp);
     else if (type === TagType.ScriptData) at = this.#timeline.placeData(timestamp);
-    writer.put(type, role, Math.max(0, at - this.#base), content);
+    writer.put(type, role, this.#inFile(at), content);
+  }
+
+  /** A track that is a little behind where a file begins stands at its beginning. */
+  #inFile(at: number): number {
+    return at > this.#base ? at - this.#base : 0;
   }
 
   /** Does the present file end before this frame? */
@@ -316,11 +316,11 @@ export class Take implements Subscriber {
     return this.#recording;
   }
 
-  #settleHeaders(writer: RecordingWriter): void {
+  /** `rejoined`: behind a break, where metadata only say again what the head of the file says. */
+  #settleHeaders(writer: RecordingWriter, rejoined = false): void {
     for (const { type, role, body, metadata } of this.#headers.settle()) {
-      if (metadata !== undefined && writer.describe(metadata)) continue;
-      const at = metadata === undefined ? this.#timeline.beside(type) : this.#timeline.end;
-      writer.put(type, role, Math.max(0, at - this.#base), body);
+      if (metadata === undefined) writer.put(type, role, this.#inFile(this.#timeline.beside(type)), body);
+      else if (!writer.describe(metadata) && !rejoined) writer.put(type, role, scriptTime, body);
     }
   }
 
@@ -336,7 +336,7 @@ export class Take implements Subscriber {
     const gap = this.#gap;
     this.#gap = new OpenGap();
     const real = this.#now - this.#lastArrival - this.#timeline.frameOf(type);
-    const noted = gap.close(Math.max(0, at - this.#base), this.#timeline.missing, real);
+    const noted = gap.close(this.#inFile(at), this.#timeline.missing, real);
     writer.mark(noted);
     if (!gap.clockChanged) return;
     this.#log.info('recording.resumed', { recording: this.recording.id, missingMs: noted.missing });

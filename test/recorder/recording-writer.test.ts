@@ -113,7 +113,7 @@ describe('a recording', () => {
       { at: 60, missing: -5, reason: 'disk', dropped: 2 },
     ]);
     const scripts = streamTags(recording.file).filter(({ type }) => type === TagType.ScriptData);
-    expect([scripts.length, scripts[0]!.timestamp]).toEqual([recorderLimits.gaps, 50]);
+    expect([scripts.length, scripts[0]!.timestamp]).toEqual([recorderLimits.gaps, 0]);
     const script = new Amf0Decoder(scripts[0]!.body);
     expect(script.read()).toBe('onCuePoint');
     const cuePoint = script.read() as AmfObject;
