@@ -8,6 +8,7 @@ import type { KeyId } from '../../src/ops/names.ts';
 import { ClientScript } from '../support/client-script.ts';
 import { openStage, secretOf } from '../support/session-stage.ts';
 import { settled } from '../support/settled.ts';
+import { testOrigin } from '../support/test-origin.ts';
 import { fromHex } from '../support/vectors.ts';
 
 const keyFrame = fromHex('17 01 000000 65');
@@ -109,6 +110,34 @@ describe('publish', () => {
     encoder.client.sendTag(TagType.ScriptData, 0, metadata('obs'.repeat(10_000)));
     await encoder.talk();
     expect(published[0]?.encoder).toBe('obs'.repeat(100).slice(0, 64));
+  });
+});
+
+describe('a publication', () => {
+  it('says where it came from', async () => {
+    const { publish } = openStage();
+    const peer = { address: '2001:db8::7', port: 50_123 };
+    const { take, session } = await publish(secretOf('one'), { peer, door: 'rtmps' });
+    expect(take.publication.origin).toEqual({ ...testOrigin, session: session.id, address: '2001:db8::7' });
+    const { take: clear } = await publish(secretOf('two'), { door: 'rtmpe' });
+    expect(clear.publication.origin).toMatchObject({ door: 'rtmpe', tls: undefined });
+  });
+
+  it('tells its encoder at once what it survives, and nothing behind its end', async () => {
+    const { publish } = openStage();
+    const { take, encoder, transport } = await publish();
+    const notice = { code: 'NetStream.Record.Failed', description: 'The disk is full.' } as const;
+    take.publication.tell(notice);
+    encoder.listen();
+    expect(encoder.events.at(-1)).toEqual({ type: 'status', level: 'warning', ...notice });
+    encoder.client.sendTag(TagType.Video, 40, keyFrame);
+    await encoder.talk();
+    expect([take.tags.length, transport.state]).toEqual([1, 'open']);
+    encoder.client.unpublish();
+    await encoder.talk();
+    take.publication.tell(notice);
+    encoder.listen();
+    expect(encoder.told.filter((code) => code === notice.code).length).toBe(1);
   });
 });
 
