@@ -4,9 +4,9 @@
 import { readFileSync, statSync } from 'node:fs';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TagType } from '../../src/flv/tag.ts';
-import { Encoder } from '../support/encoder.ts';
 import { firstDifference, type Frame, framesIn } from '../support/media.ts';
 import { readTags } from '../support/media-tags.ts';
+import { PacedEncoder } from '../support/paced-encoder.ts';
 import { expectSoundFile, makeSample, probe } from '../support/real-clients.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { type RecordingAnswer, ServerProcess } from '../support/server-process.ts';
@@ -39,67 +39,26 @@ function readUint32(bytes: Uint8Array): number {
   return Buffer.from(bytes).readUInt32BE();
 }
 
-/** An encoder that sends the sample at the pace of the clock, until it is told to stop or to end. */
-class PacedEncoder {
-  readonly name: string;
-  readonly #encoder: Encoder;
-  readonly #began: Promise<number>;
-  #sent = 0;
-  #stopped = false;
-  #goodbyeAt: number;
-  readonly #done: Promise<void>;
-
-  constructor(name: string, goodbyeAt = Infinity) {
-    this.name = name;
-    this.#goodbyeAt = goodbyeAt;
-    this.#encoder = new Encoder({ port: server.port, name: keys.get(name) ?? '' });
-    this.#began = this.#encoder.published.then(() => performance.now());
-    this.#done = this.#run();
-  }
-
-  get published(): Promise<number> {
-    return this.#began;
-  }
-
-  /** Frames that the kernel has taken. */
-  get sent(): readonly Frame[] {
-    return sample.slice(0, this.#sent);
-  }
-
-  async hangUp(): Promise<void> {
-    this.#stopped = true;
-    await this.#encoder.vanish();
-    await this.#done;
-  }
-
-  async #run(): Promise<void> {
-    const began = await this.#began;
-    for (const { type, timestamp, payload } of sample) {
-      while (performance.now() - began < timestamp) {
-        if (this.#stopped) return;
-        await new Promise((resolve) => setTimeout(resolve, 5));
-      }
-      if (this.#stopped) return;
-      if (performance.now() - began >= this.#goodbyeAt) return this.#encoder.finish();
-      await this.#encoder.send(type, timestamp, payload);
-      this.#sent += 1;
-    }
-  }
-}
-
 /** One life of the process and its end. Answers what each stream had sent. */
 async function liveAndDie(round: number): Promise<ReadonlyMap<string, readonly Frame[]>> {
   const moment = below(1400);
   const leaving = round % 3 === 0 ? streams[round % 4] : undefined;
-  const encoders = streams.map(
-    (name) => new PacedEncoder(name, name === leaving ? Math.max(0, moment - below(40)) : Infinity),
-  );
-  await Promise.all(encoders.map(({ published }) => published));
+  const encoders = streams.map((name) => {
+    const goodbye = name === leaving ? { goodbyeAt: Math.max(0, moment - below(40)) } : {};
+    const encoder = new PacedEncoder({
+      port: server.port,
+      name: keys.get(name) ?? '',
+      frames: sample,
+      ...goodbye,
+    });
+    return { stream: `live/${name}`, encoder };
+  });
+  await Promise.all(encoders.map(({ encoder }) => encoder.published));
   await new Promise((resolve) => setTimeout(resolve, moment));
   server.process.kill('SIGKILL');
-  const sent = new Map(encoders.map((encoder) => [`live/${encoder.name}`, encoder.sent]));
+  const sent = new Map(encoders.map(({ stream, encoder }) => [stream, encoder.sent]));
   await server.process.ended;
-  await Promise.all(encoders.map((encoder) => encoder.hangUp()));
+  await Promise.all(encoders.map(({ encoder }) => encoder.hangUp()));
   return sent;
 }
 
