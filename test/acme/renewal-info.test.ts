@@ -17,9 +17,7 @@ it('names a certificate as openssl reads it', async () => {
   const read = async (...args: string[]) =>
     (await runReal('openssl', ['x509', '-in', cert, '-noout', ...args])).stdout;
   const [, keyId = ''] =
-    /Identifier:\s*(?:keyid:)?([0-9A-F:]{59})/.exec(
-      await read('-ext', 'authorityKeyIdentifier'),
-    ) ?? [];
+    /Identifier:\s*(?:keyid:)?([0-9A-F:]{59})/.exec(await read('-ext', 'authorityKeyIdentifier')) ?? [];
   const [, serial = ''] = /serial=([0-9A-F]+)/.exec(await read('-serial')) ?? [];
   const part = (hex: string) => Buffer.from(hex.replaceAll(':', ''), 'hex').toString('base64url');
   expect(certificateId(pem)).toBe(`${part(keyId)}.${part(serial)}`);

@@ -43,10 +43,11 @@ export function makeLeaf(
   names: readonly string[],
   life: { readonly notBefore: number; readonly notAfter: number },
   keyPem = makeKey(),
+  serial = Uint8Array.of(0x42),
 ): { pem: string; keyPem: string } {
   const pem = writeCertificate(
     {
-      serial: Uint8Array.of(0x42),
+      serial,
       issuer: issuer.name,
       subject: names[0] ?? 'nameless',
       ...life,

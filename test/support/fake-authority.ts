@@ -34,7 +34,9 @@ export class FakeAuthority {
   #identifiers: readonly { type: string; value: string }[] = [];
   #validated = false;
   #finalized = false;
+  #base = '';
   #open = 0;
+  #hung = 0;
 
   constructor() {
     this.root = makeIssuer('Fake authority', Date.now());
@@ -43,9 +45,11 @@ export class FakeAuthority {
     this.caFile = join(temporaryFolder(), 'ca.pem');
     writeFileSync(this.caFile, this.root.pem);
     this.#server = createServer({ cert: pem, key: keyPem }, (request, response) => {
-      this.#open += 1;
-      response.on('close', () => (this.#open -= 1));
       void this.#take(request, response);
+    });
+    this.#server.on('connection', (socket) => {
+      this.#open += 1;
+      socket.on('close', () => (this.#open -= 1));
     });
     onTestFinished(() => this.close());
   }
@@ -53,6 +57,7 @@ export class FakeAuthority {
   static async open(): Promise<FakeAuthority> {
     const authority = new FakeAuthority();
     await once(authority.#server.listen(0, '127.0.0.1'), 'listening');
+    authority.#base = `https://127.0.0.1:${(authority.#server.address() as AddressInfo).port}`;
     return authority;
   }
 
@@ -62,7 +67,7 @@ export class FakeAuthority {
 
   /** Whether it has answered everything, or will never. */
   get idle(): boolean {
-    return this.#open === 0 || this.mood === 'hanging';
+    return this.#open === this.#hung;
   }
 
   close(): void {
@@ -74,10 +79,6 @@ export class FakeAuthority {
     return this.requests.filter((one) => one.path.startsWith(path)).map(({ payload }) => payload);
   }
 
-  get #base(): string {
-    return `https://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const pieces: Buffer[] = [];
     for await (const piece of request) pieces.push(piece as Buffer);
@@ -85,7 +86,11 @@ export class FakeAuthority {
     const payload = payloadOf(Buffer.concat(pieces).toString());
     this.requests.push({ path, payload });
     const mishap = this.mishaps.get(path);
-    if (this.mood === 'hanging') return;
+    if (this.mood === 'hanging') {
+      this.#hung += 1;
+      response.on('close', () => (this.#hung -= 1));
+      return;
+    }
     if (this.mood === 'garbled') return void response.writeHead(200).end('<html>welcome</html>');
     if (this.mood === 'failing') return this.#problem(response, 503, 'serverInternal');
     if (this.mood === 'limiting')
@@ -133,7 +138,8 @@ export class FakeAuthority {
     }
     if (path === '/certificate') {
       const life = { notBefore: this.now() - 60_000, notAfter: this.now() + this.life };
-      const { pem } = makeLeaf(this.root, this.#names, life, await this.keyOfOrder());
+      const serial = Uint8Array.of(1, this.requests.length >> 8, this.requests.length & 0xff);
+      const { pem } = makeLeaf(this.root, this.#names, life, await this.keyOfOrder(), serial);
       return { body: pem };
     }
     if (path.startsWith('/renewalInfo/') && this.renewalWindow !== undefined) {
