@@ -128,6 +128,7 @@ class DiskFile implements RecordingFile {
   /** Final absolute path, without `.part`. */
   readonly #path: string;
   #length: number;
+  #nameSafe = false;
   #closed = false;
 
   constructor(handle: FileHandle, path: string, length: number) {
@@ -163,6 +164,10 @@ class DiskFile implements RecordingFile {
     await this.#try(async () => {
       await datasync(this.#handle.fd);
       await this.#assertThere();
+      if (this.#nameSafe) return;
+      // POSIX: a file's own sync says nothing of its name, without which nobody finds it after a power cut.
+      await syncFolder(dirname(this.#path));
+      this.#nameSafe = true;
     });
   }
 
