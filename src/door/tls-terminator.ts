@@ -54,7 +54,12 @@ export class TlsTerminator<Visitor> {
     // For ACME authorities: they show no certificate where everybody else has to, and in TLS 1.3 a context chosen by
     // server name would come after the challenge's, and take its place. Nobody gets any further.
     this.#validation = this.#createServer(
-      { requestCert: false, SNICallback: (_, done) => done(null) },
+      {
+        requestCert: false,
+        SNICallback: (_, done) => done(null),
+        // Of its own: with a ticket from here nobody is to be resumed where a certificate is asked for.
+        ticketKeys: Buffer.from(options.random.bytes(48)),
+      },
       (socket) => void socket.on('error', () => socket.destroy()).end(),
     );
     // New handshakes only: whoever is connected keeps what was agreed, and notices nothing.
@@ -112,7 +117,7 @@ export class TlsTerminator<Visitor> {
   }
 
   #createServer(
-    exceptions: Pick<TlsOptions, 'maxVersion' | 'requestCert' | 'SNICallback'>,
+    exceptions: Pick<TlsOptions, 'maxVersion' | 'requestCert' | 'SNICallback' | 'ticketKeys'>,
     secured = (socket: TLSSocket) => this.#secured(socket),
   ): Server {
     const { policy, certificates, challenges, log } = this.#options;

@@ -104,6 +104,45 @@ describe('a client that may show a certificate', () => {
   });
 });
 
+describe('a TLS session that is resumed', () => {
+  const sessionOf = async (socket: TLSSocket) => {
+    const [session] = (await once(socket, 'session')) as [Buffer];
+    return session;
+  };
+
+  it.each(['TLSv1.2', 'TLSv1.3'] as const)(
+    'still has the certificate of its client: %s',
+    async (maxVersion) => {
+      const { arrived, ports, visit, session } = await openAsking('required');
+      const first = connect({
+        port: ports[0]!,
+        host: '127.0.0.1',
+        rejectUnauthorized: false,
+        ...shown(own),
+        maxVersion,
+        servername: 'a.example',
+      });
+      onTestFinished(() => void first.destroy());
+      const ticket = await sessionOf(first);
+      const second = await visit({ session: ticket, maxVersion, servername: 'a.example' });
+      expect(second.isSessionReused()).toBe(true);
+      await session();
+      expect(Buffer.from(arrived[0]!.transport.certificate!)).toEqual(new X509Certificate(own.pem).raw);
+    },
+  );
+
+  it('is none that an ACME authority had: it showed no certificate', async () => {
+    const { arrived, visit } = await openAsking('required');
+    // TLS 1.2, where the ticket comes with the handshake: in 1.3 the door hangs up before a client sees one.
+    const known = { servername: 'validated.example', maxVersion: 'TLSv1.2' } as const;
+    const first = await visit({ ...known, ALPNProtocols: ['acme-tls/1'] });
+    const second = await visit({ ...known, session: first.getSession()! });
+    expect(second.isSessionReused()).toBe(false);
+    await gone(second);
+    expect(arrived).toEqual([]);
+  });
+});
+
 describe('an ACME authority that validates', () => {
   it.each(['TLSv1.2', 'TLSv1.3'] as const)(
     'needs no certificate, and sees the challenge: %s',
