@@ -26,7 +26,8 @@ export const protocolErrors = {
   COMMAND_OUT_OF_STATE: 'A command or message is not allowed in the state of the connection.',
   STREAM_NAME_INVALID:
     'An application or publishing name is empty, too long or has characters that are not allowed.',
-  TOO_MANY_COMMANDS: 'The peer sends commands or control messages faster than the limit.',
+  TOO_MANY_COMMANDS:
+    'The peer sends commands, control messages or messages that nobody takes faster than the limit.',
   TOO_MANY_STREAMS: 'The peer created more message streams than the limit.',
   TUNNEL_REQUEST_INVALID: 'A request of an RTMPT tunnel has a path, a header or a body that is not allowed.',
   TUNNEL_OUT_OF_ORDER: 'A request of an RTMPT tunnel is too early, too late or was repeated too often.',

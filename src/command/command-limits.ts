@@ -14,4 +14,6 @@ export const commandLimits = {
   commandsPerSecond: 100,
   /** Control messages per second, gathered over at most one second. */
   controlsPerSecond: 50,
+  /** Messages that nobody takes (media without a publication, unknown types) per second, gathered likewise. */
+  unheardPerSecond: 1000,
 } as const;

@@ -14,6 +14,8 @@ export interface IncomingMediaOptions {
   readonly onMetadata: (streamId: number, properties: AmfObject) => void;
   /** Called for each data message before it is read: they cost more than media. May throw ProtocolError. */
   readonly countData: () => void;
+  /** Called for each message of a message stream that is not published on. May throw ProtocolError. */
+  readonly countUnheard: () => void;
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] };
@@ -63,6 +65,7 @@ export class IncomingMedia {
       case MessageType.DataAmf3:
         return this.#receiveData(message);
       case MessageType.Aggregate:
+        if (!this.#clocks.has(message.streamId)) return this.#options.countUnheard();
         return readAggregate(message, (part) => this.receive(part));
       default:
     }
@@ -70,7 +73,7 @@ export class IncomingMedia {
 
   #receiveMedia(message: Message, type: typeof TagType.Audio | typeof TagType.Video): void {
     const clock = this.#clocks.get(message.streamId);
-    if (clock === undefined) return; // the tail of a publication that has just ended
+    if (clock === undefined) return this.#options.countUnheard(); // the tail of a publication that has just ended
     const tag = this.#tag;
     tag.type = type;
     tag.timestamp = clock.media(message.timestamp);

@@ -48,6 +48,8 @@ export class ServerConnection {
   readonly #streams = new Set<number>();
   readonly #commandRate = new RateBucket(commandLimits.commandsPerSecond);
   readonly #controlRate = new RateBucket(commandLimits.controlsPerSecond);
+  /** Of messages that come to nothing: an empty one is a single byte, and costs as much as any. */
+  readonly #unheardRate = new RateBucket(commandLimits.unheardPerSecond);
   #handshake: ServerHandshake | undefined;
   #state: ConnectionState = 'handshaking';
   #events: ConnectionEvent[] = [];
@@ -67,6 +69,7 @@ export class ServerConnection {
       onTag: options.onTag,
       onMetadata: (streamId, properties) => this.#events.push({ type: 'metadata', streamId, properties }),
       countData: () => this.#limitRate(this.#commandRate),
+      countUnheard: () => this.#limitRate(this.#unheardRate),
     });
     this.#handshake = new ServerHandshake({ random: options.random, time: options.time });
     this.#input = new MessageInput(options.messageSize, (message) => this.#receiveMessage(message));
@@ -205,6 +208,7 @@ export class ServerConnection {
         this.#flow.receive(message);
         return;
       default: // Shared objects and types nobody has named are not ours to judge. RTMP 7.1.
+        this.#limitRate(this.#unheardRate);
     }
   }
 
@@ -357,7 +361,10 @@ export class ServerConnection {
 
   #limitRate(bucket: RateBucket): void {
     if (!bucket.take(this.#now))
-      throw new ProtocolError('TOO_MANY_COMMANDS', 'commands or control messages come too fast');
+      throw new ProtocolError(
+        'TOO_MANY_COMMANDS',
+        'commands, control messages or messages to nobody come too fast',
+      );
   }
 }
 

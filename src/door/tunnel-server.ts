@@ -241,7 +241,7 @@ function answer(response: ServerResponse, body: Uint8Array): void {
  */
 function readBody(request: IncomingMessage, done: (body: Uint8Array) => void): void {
   const promised = Number(request.headers['content-length']);
-  let body = Buffer.alloc(0);
+  let body: Buffer = Buffer.alloc(0);
   let length = 0;
   request.on('data', (piece: Buffer) => {
     const whole = piece.length === promised;

@@ -13,18 +13,20 @@ const metadata = encodeAmf0('onMetaData', new AmfObject([['encoder', 'x']]));
 function opened() {
   const seen: string[] = [];
   let data = 0;
+  let unheard = 0;
   const media = new IncomingMedia({
     onTag: (streamId, { type, timestamp, role, body }) =>
       seen.push(`${streamId}: ${type} ${role} @${timestamp} ${toHex(body.subarray(0, 5))}`),
     onMetadata: (streamId, properties) => seen.push(`${streamId}: ${properties.properties.size} properties`),
     countData: () => (data += 1),
+    countUnheard: () => (unheard += 1),
   });
-  return { media, seen, counted: () => data };
+  return { media, seen, counted: () => data, unheard: () => unheard };
 }
 
 describe('incoming media', () => {
   it('becomes tags of the publication on its message stream, and nothing elsewhere', () => {
-    const { media, seen } = opened();
+    const { media, seen, unheard } = opened();
     const video = (streamId: number, timestamp: number) =>
       media.receive({ type: Video, timestamp, streamId, payload: interFrame });
     video(1, 0);
@@ -34,6 +36,7 @@ describe('incoming media', () => {
     video(2, 50_000);
     video(3, 0);
     video(1, 1040);
+    expect(unheard()).toBe(2); // before the first publication, and where there is none
     expect([media.stop(1), media.stop(1), media.isPublishing(1), media.publishing]).toEqual([
       true,
       false,
@@ -52,12 +55,16 @@ describe('incoming media', () => {
     ]);
   });
 
-  it('counts data before it is read, also inside aggregates and where nobody publishes', () => {
-    const { media, seen, counted } = opened();
+  it('counts data before it is read, also where nobody publishes, and inside aggregates', () => {
+    const { media, seen, counted, unheard } = opened();
     const part = { type: DataAmf0, timestamp: 0, payload: metadata };
+    const aggregate = { type: Aggregate, timestamp: 0, payload: aggregatePayload(part, part) };
     media.receive({ ...part, streamId: 1 });
-    media.receive({ type: Aggregate, timestamp: 0, streamId: 1, payload: aggregatePayload(part, part) });
-    expect([counted(), seen]).toEqual([3, []]);
+    media.receive({ ...aggregate, streamId: 1 }); // is not even opened
+    expect([counted(), unheard(), seen]).toEqual([1, 1, []]);
+    media.start(2);
+    media.receive({ ...aggregate, streamId: 2 });
+    expect([counted(), unheard(), seen.length]).toEqual([3, 1, 4]);
   });
 
   it('takes an aggregate to pieces on the clock of the publication', () => {

@@ -485,7 +485,8 @@ describe('what is refused', () => {
     expect(refusalOf(() => send(script.createStream(), 5000))).toBe('TOO_MANY_STREAMS');
   });
 
-  const { commandsPerSecond, controlsPerSecond } = commandLimits;
+  const { commandsPerSecond, controlsPerSecond, unheardPerSecond } = commandLimits;
+  const empty = (type: number) => ({ type, timestamp: 0, streamId: 2, payload: new Uint8Array(0) });
   it.each<[string, number, (script: ClientScript) => ClientScript]>([
     ['commands', commandsPerSecond, (script) => script.command(3, 0, undefined, 'FCPublish', 0, null, 'x')],
     [
@@ -500,6 +501,10 @@ describe('what is refused', () => {
     ],
     ['pings', controlsPerSecond, (script) => script.userControl(6, 1)],
     ['window sizes', controlsPerSecond, (script) => script.control(5, uint32Payload(100_000))],
+    ['media where nobody publishes', unheardPerSecond, (script) => script.message(6, empty(9))],
+    ['aggregates where nobody publishes', unheardPerSecond, (script) => script.message(6, empty(22))],
+    ['shared objects', unheardPerSecond, (script) => script.message(6, empty(19))],
+    ['messages of an unknown type', unheardPerSecond, (script) => script.message(6, empty(99))],
   ])('a flood of %s', (_, perSecond, one) => {
     const { send, script } = publishing();
     const many = (count: number) => {

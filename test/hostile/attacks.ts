@@ -469,6 +469,11 @@ export const commands: readonly Attack[] = [
     for (let id = 2; id < 10_002; id += 1) script.command(3, 0, undefined, `call${id}`, id, null);
     return script;
   }),
+  sends('half a million messages of one byte', ['TOO_MANY_COMMANDS'], () =>
+    connected()
+      .message(6, { type: MessageType.Video, timestamp: 0, streamId: 1, payload: new Uint8Array(0) })
+      .raw(filled(mebibyte / 2, 0xc6)),
+  ),
   sends('a flood of pings', ['TOO_MANY_COMMANDS'], () => {
     const script = connected();
     for (let id = 0; id < 10_000; id += 1) script.userControl(6, id);
