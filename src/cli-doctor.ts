@@ -60,6 +60,7 @@ async function describeInstallation(config: Config): Promise<Installation> {
     listeners: config.listeners.map(({ address, accept }) => ({ ...address, accept })),
     certificateFiles: typeof certificate === 'string' ? [] : certificate.flatMap(pemFileOf),
     behindProxy: trustsLoopback(config.trustedProxies),
+    clientCertificates: config.tls.clientAuth === 'required',
     running: serverRuns(config.dataDir),
     keys,
     liveWith: (id) =>

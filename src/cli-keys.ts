@@ -36,7 +36,7 @@ export function addKeyCommands(): void {
       onGround(async (ground, config) => {
         const { createKey } = await import('./keys/key-cli.ts');
         const { drawQrCode } = await import('./qr-code.ts');
-        const colours = process.stdout.isTTY && process.stdout.hasColors(256);
+        const colours = process.stdout.isTTY ? process.stdout.hasColors(256) : false; // a pipe has neither
         const draw = qr === true ? (url: string) => drawQrCode(url, colours) : undefined;
         return createKey({ ...options, stream, qr: draw }, await keyContext(ground, config));
       }),

@@ -4,6 +4,7 @@ import { Agent, request } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Clock } from '../ops/clock.ts';
 import { doctorLimits } from './doctor-limits.ts';
+import { codeOf } from './network.ts';
 
 export interface CarrierReceiver {
   bytes(borrowed: Uint8Array): void;
@@ -29,7 +30,9 @@ export class SocketCarrier implements Carrier {
 
   start(receiver: CarrierReceiver): void {
     this.#socket.on('data', (bytes: Buffer) => receiver.bytes(bytes));
-    this.#socket.once('close', () => receiver.end());
+    let why: string | undefined;
+    this.#socket.on('error', (error) => (why ??= codeOf(error)));
+    this.#socket.once('close', () => receiver.end(why));
   }
 
   send(pieces: readonly Uint8Array[]): void {

@@ -44,6 +44,8 @@ export interface Installation {
   readonly certificateFiles: readonly string[];
   /** Connections from this machine have to begin with a PROXY header. */
   readonly behindProxy: boolean;
+  /** TLS listeners demand a client certificate, and the doctor has none to show. */
+  readonly clientCertificates: boolean;
   /** The server of this data folder is up. */
   readonly running: boolean;
   /** Undefined when there is no database yet. */
@@ -119,6 +121,9 @@ async function examineInstallation(context: DoctorContext): Promise<Examination>
   else if (installation.behindProxy) {
     const why = 'connections from this machine must begin with a PROXY header (trustedProxies)';
     findings.push(...notTried(['urls'], why));
+  } else if (installation.clientCertificates) {
+    const why = 'the listeners want a client certificate (tls.clientAuth: required), and the doctor has none';
+    findings.push(...notTried(['tls-urls'], why));
   }
   return { subject, findings };
 }
@@ -145,7 +150,9 @@ function ownUrls(
     const names = doors.map((door) => [door, first] as const);
     const secured = doors.find((door) => door === 'rtmps' || door === 'rtmpts');
     const more = secured === undefined ? [] : others.map((name) => [secured, name] as const);
-    return [...names, ...more].map(([door, name]) => ({ url: streamUrl(door, name, port, 'live'), address }));
+    return [...names, ...more]
+      .map(([door, name]) => ({ url: streamUrl(door, name, port, 'live'), address }))
+      .filter(({ url }) => !(url.tls && installation.clientCertificates));
   });
 }
 

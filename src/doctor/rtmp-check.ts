@@ -194,6 +194,15 @@ function explainHandshake(url: StreamUrl, { kind, words, heard }: Obstacle): Fin
       : 'is this an RTMP server?';
     return { ...failed, says: `the handshake is broken: ${words}`, hint };
   }
+  if (words.includes('CERTIFICATE_REQUIRED')) {
+    const hint = 'the listener demands one of each encoder (tls.clientAuth: required); the doctor shows none';
+    return {
+      ...failed,
+      says: 'the server wants a client certificate',
+      encoders: encoderWords.tlsFailed,
+      hint,
+    };
+  }
   return {
     ...failed,
     says: `the server ended the connection during the handshake${words === '' ? '' : ` (${words})`}`,

@@ -94,6 +94,14 @@ function explain(code: string): Finding {
       hint: 'something else may listen there, or a load balancer in front of it waits for its PROXY header (trustedProxies)',
     };
   }
+  if (/HANDSHAKE_FAILURE|CERTIFICATE_REQUIRED/.test(code)) {
+    return {
+      ...failed,
+      says: `the server refuses the TLS handshake (${code})`,
+      encoders: encoderWords.tlsFailed,
+      hint: 'it wants a client certificate (tls.clientAuth: required), or offers no cipher that is still in use',
+    };
+  }
   return {
     ...failed,
     says: `the server ended the connection during the TLS handshake (${code})`,

@@ -39,6 +39,16 @@ describe('a socket', () => {
   });
 });
 
+describe('a socket that breaks', () => {
+  it('tells how', async () => {
+    const port = await brokenServer((socket) => socket.once('data', () => socket.resetAndDestroy()));
+    const carrier = new SocketCarrier(await connected(port));
+    const { ended } = listenTo(carrier);
+    carrier.send([Buffer.from('a')]);
+    expect(await ended).toBe('ECONNRESET');
+  });
+});
+
 describe('a tunnel', () => {
   it('counts its requests, carries both ways, and closes itself', async () => {
     const asked: string[] = [];

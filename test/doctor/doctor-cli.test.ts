@@ -29,6 +29,7 @@ function contextFor(given: Partial<Installation> = {}, input = ''): DoctorContex
       listeners: [{ host: '0.0.0.0', port: 1935, accept: ['rtmps'] }],
       certificateFiles: [],
       behindProxy: false,
+      clientCertificates: false,
       running: false,
       keys: () => Promise.resolve([{ role: 'publish', state: 'active', stream: 'live/a' } as StreamKey]),
       liveWith: () => Promise.resolve(undefined),
@@ -73,6 +74,20 @@ describe('penstock doctor', () => {
     expect(examinations[1]?.findings[0]?.says).toContain('of 127.0.0.1');
     const behind = await runDoctor({}, contextFor({ running: true, listeners, hosts, behindProxy: true }));
     expect(behind.text).toContain('must begin with a PROXY header');
+  });
+
+  it('does not call an installation sick for wanting client certificates', async () => {
+    const listeners = [{ host: '127.0.0.1', port: await closedPort(), accept: ['rtmps', 'rtmpe'] }];
+    const { json, text } = await runDoctor(
+      {},
+      contextFor({ running: true, listeners, clientCertificates: true }),
+    );
+    const { examinations } = json as { examinations: { subject: string }[] };
+    expect(examinations.map(({ subject }) => subject)).toEqual([
+      'this installation',
+      expect.stringMatching(/^rtmpe:/),
+    ]);
+    expect(text).toContain('not tried  tls-urls');
   });
 
   it('explains the same trouble once, and puts what was not tried on one line', async () => {

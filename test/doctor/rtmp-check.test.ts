@@ -177,6 +177,12 @@ describe('no RTMP', () => {
     ['', /ended the connection during the handshake; .*connection\.refused/],
   ])('but %j', async (bytes, words) => expect(await says(bytes)).toMatch(words));
 
+  it('without a client certificate: TLS 1.3 says so after the handshake', async () => {
+    const carrier = new ScriptedCarrier();
+    void settled().then(() => carrier.hangUp('ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'));
+    expect((await check(carrier)).findings[0]?.says).toBe('the server wants a client certificate');
+  });
+
   it('but silence', async () => {
     expect(await says('', (clock) => clock.advance(8000))).toContain('and then says nothing');
   });

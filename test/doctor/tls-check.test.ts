@@ -69,6 +69,17 @@ describe('TLS', () => {
     expect(findings[1]?.says).toContain('signed by itself');
   });
 
+  it('without a cipher in common, or a client certificate that is asked for', async () => {
+    const { findings, socket } = await check({
+      ...leafOf(root),
+      ca: root.pem,
+      requestCert: true,
+      maxVersion: 'TLSv1.2',
+    });
+    expect(socket).toBeUndefined();
+    expect(findings[0]?.hint).toContain('client certificate');
+  });
+
   it('too old', async () => {
     const options = {
       ...leafOf(root),

@@ -7,6 +7,11 @@ import { trouble, codeOf, exists, projectFiles, sourceFiles } from '../support/t
 const testedElsewhere: Readonly<Record<string, string>> = {
   'src/errors.ts': 'test/house/errors.test.ts compares the codes with the manual; the classes only hold data',
   'src/cli.ts': 'test/interop/command-line.test.ts runs it as users do',
+  'src/cli-ground.ts': 'test/interop/command-line.test.ts runs it as users do',
+  'src/cli-keys.ts': 'test/interop/command-line.test.ts runs it as users do',
+  'src/cli-recordings.ts': 'test/interop/command-line.test.ts runs it as users do',
+  'src/cli-certificates.ts': 'test/interop/command-line.test.ts runs it as users do',
+  'src/cli-doctor.ts': 'test/interop/doctor.test.ts runs it as operators do',
   'src/appliance.ts': 'test/e2e starts it whole',
   'src/ops/random.ts': 'the machine itself; tests bring seeded randomness',
   'src/amf/amf-value.ts': 'plain data; the tests of decoder and encoder are full of it',
