@@ -12,7 +12,7 @@ import { openKeyGate, type KeyGate } from '../../src/keys/key-gate.ts';
 import type { AccessRequest, CertificateFinding } from '../../src/keys/key-rule.ts';
 import { systemRandom } from '../../src/ops/random.ts';
 import { openKeyRoom, type MadeKey } from '../support/key-room.ts';
-import { makeKey } from '../support/certificate-files.ts';
+import { makeKey, tamperWith } from '../support/certificate-files.ts';
 import { settled } from '../support/settled.ts';
 
 const hour = 3_600_000;
@@ -135,6 +135,22 @@ describe('a client certificate', () => {
     const verdict = await gate.check(request(der));
     expect(verdict).toMatchObject({ granted: false, reason: 'certificate-unknown' });
     expect(verdict.keyId).toBeUndefined(); // a stranger may name any key
+  });
+
+  it('is worth nothing when its signature is wrong, even on the list', async () => {
+    const now = room.clock.now();
+    const wanted = { name: 'one', keyId: key.id, life: hour };
+    const forged = tamperWith(issueClient(authority, wanted, { now, random: systemRandom }).certificatePem);
+    const { certificate, serial, sha256 } = readIdentity(forged)!;
+    await list().create({
+      serial,
+      name: 'one',
+      keyId: key.id,
+      sha256,
+      createdAt: now,
+      expiresAt: now + hour,
+    });
+    expect(await gate.check(request(certificate.raw))).toMatchObject({ reason: 'certificate-unknown' });
   });
 
   it('is worth nothing off the list, whoever signed it', async () => {
