@@ -40,7 +40,8 @@ export class AcmeFailure extends ResourceError {
 const longestDetail = 300;
 
 export function explainProblem(problem: AcmeProblem): Explanation {
-  const { type, status, identifier, challenge } = problem;
+  const { status, identifier, challenge } = problem;
+  const type = identifier === undefined ? problem.type : sharpened(problem);
   const name = identifier ?? 'a name of the certificate';
   const said = quote(problem.detail);
   const reach = challenge === undefined ? 'make the name reachable' : reachable[challenge];
@@ -168,6 +169,14 @@ const reachable: Readonly<Record<ChallengeType, string>> = {
     'port 80 of that name must lead from the Internet to a listener here that accepts http: check DNS, firewall and forwarding',
   'dns-01': 'see that the DNS hook has made the TXT record visible to everybody when it ends',
 };
+
+/** Some authorities call every validation in vain "unauthorized", and only their words tell more. */
+function sharpened({ type, detail }: AcmeProblem): string {
+  if (type !== 'unauthorized') return type;
+  if (/\b(?:failed to connect|connection refused|time(?:d )?out|timeout|no route)\b/i.test(detail))
+    return 'connection';
+  return /\b(?:NXDOMAIN|SERVFAIL|DNS problem|no such host)\b/i.test(detail) ? 'dns' : type;
+}
 
 function words(reason: string, hint: string): Explanation {
   return { reason, hint };
