@@ -341,7 +341,10 @@ export class Session {
     if (error !== undefined) this.end(error);
     this.#over = true;
     this.#connection.close();
-    for (const streamId of this.#publishings.keys()) this.#unpublish(streamId, 'publisher-lost');
+    // A tunnel is closed in words, and FFmpeg has no others there (RTMPE 4.2); a socket that ends says nothing.
+    const closed = error === undefined && ['rtmpt', 'rtmpts', 'rtmpte'].includes(this.transport.door);
+    const reason = closed ? 'unpublished' : 'publisher-lost';
+    for (const streamId of this.#publishings.keys()) this.#unpublish(streamId, reason);
     this.#log.debug('session.closed');
     void Promise.all(this.#unfinished).then(() => this.#parts.onEnd(this));
   }

@@ -457,6 +457,16 @@ describe('the end of the connection', () => {
     expect(log.lines.filter(({ level }) => level === 'error')).toEqual([]);
   });
 
+  it('of a tunnel is clean when the encoder has closed it, and a loss when it broke', async () => {
+    const { publish } = openStage();
+    const { transport, take } = await publish(secretOf('one'), { door: 'rtmpts' });
+    transport.hangUp();
+    const broken = await publish(secretOf('two'), { door: 'rtmpt' });
+    broken.transport.hangUp(new TransportError('PEER_GONE', 'ECONNRESET'));
+    await settled();
+    expect([take.reason, broken.take.reason]).toEqual(['unpublished', 'publisher-lost']);
+  });
+
   it('while the gate is asked leaves nothing behind, and takes no stream over', async () => {
     const { connect, publish, gate, recorder, hub, over } = openStage();
     const live = await publish();

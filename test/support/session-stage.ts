@@ -11,6 +11,7 @@ import type { KeyId, StreamName } from '../../src/ops/names.ts';
 import type { Publishing } from '../../src/session/publishing.ts';
 import { Session, type SessionLimits } from '../../src/session/session.ts';
 import { SignInMemory } from '../../src/session/sign-in-memory.ts';
+import type { Transport } from '../../src/transport/transport.ts';
 import { FakeClock } from './fake-clock.ts';
 import { MemoryTransport, type MemoryTransportOptions } from './memory-transport.ts';
 import { RecordedLog } from './recorded-log.ts';
@@ -206,12 +207,8 @@ export function openStage() {
   const over: Session[] = [];
   let count = 0;
 
-  /** A connection of an encoder that will publish with this key. */
-  const connect = (
-    name = secretOf('one'),
-    options: MemoryTransportOptions & { readonly app?: string; readonly version?: HandshakeVersion } = {},
-  ) => {
-    const transport = new MemoryTransport({ acceptedAt: clock.monotonic(), ...options });
+  /** A session on any transport. */
+  const serve = (transport: Transport) => {
     const session: Session = new Session(transport, {
       id: `s${(count += 1)}`,
       clock,
@@ -229,6 +226,16 @@ export function openStage() {
       session.keyWithdrawn({ keyId, why, upTo, certificate }),
     );
     session.start();
+    return session;
+  };
+
+  /** A connection of an encoder that will publish with this key. */
+  const connect = (
+    name = secretOf('one'),
+    options: MemoryTransportOptions & { readonly app?: string; readonly version?: HandshakeVersion } = {},
+  ) => {
+    const transport = new MemoryTransport({ acceptedAt: clock.monotonic(), ...options });
+    const session = serve(transport);
     const encoder = new StageEncoder(transport, name, options.app, options.version);
     return { transport, session, encoder };
   };
@@ -249,5 +256,18 @@ export function openStage() {
       /psk_|one000|two000|three00/.test(text),
     );
 
-  return { clock, log, hub, gate, recorder, published, unpublished, over, connect, publish, secretsIn };
+  return {
+    clock,
+    log,
+    hub,
+    gate,
+    recorder,
+    published,
+    unpublished,
+    over,
+    serve,
+    connect,
+    publish,
+    secretsIn,
+  };
 }
