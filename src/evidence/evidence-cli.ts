@@ -55,8 +55,7 @@ export async function verifyRecordings(
 export async function verifyFile(file: string, publicKeyFile: string): Promise<Report> {
   const publicKey = readPublicKey(publicKeyFile);
   const signed = await readManifestOf(file);
-  const content = () =>
-    existsSync(file) ? createReadStream(file, { highWaterMark: 256 * 1024 }) : undefined;
+  const content = () => (existsSync(file) ? piecesOf(file) : undefined);
   const verification = await verifyContent(content, signed, publicKey);
   const { manifest, status, detail } = verification;
   const what = manifest && ` Recording ${manifest.id} of ${manifest.stream}, begun ${manifest.startedAt}.`;
@@ -89,6 +88,10 @@ export async function reindex(archive: Archive, dataFolder: string): Promise<Rep
     ].join('\n'),
     failed: count('failed') > 0,
   };
+}
+
+async function* piecesOf(file: string): AsyncGenerator<Uint8Array, void, undefined> {
+  for await (const piece of createReadStream(file, { highWaterMark: 256 * 1024 })) yield piece as Buffer;
 }
 
 function shown({ status, detail, alteredFrom, alteredTo, alteredAtMs, manifest }: Verification) {

@@ -5,6 +5,8 @@ import {
   deleteRecording,
   getRecording,
   listRecordings,
+  repairArchive,
+  repairFile,
   showRecording,
 } from '../../src/archive/recording-cli.ts';
 import { metadataOf } from '../../src/flv/script-data.ts';
@@ -140,5 +142,35 @@ describe('penstock recording', () => {
     await deleteRecording(archive, done);
     expect(await archive.find(done)).toBeUndefined();
     await expect(deleteRecording(archive, live.id)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+  });
+
+  it('repair FILE: writes a new file beside it and says what was cut', async () => {
+    const { archive, folder, done } = await setUp();
+    const original = readFileSync(join(folder, `live/camera-1/2026-11-22T13-05-09Z_${done}.flv`));
+    const file = join(temporaryFolder(), 'film.flv');
+    writeFileSync(file, Buffer.concat([original, Buffer.alloc(500)]));
+    const { json, text } = await repairFile(file);
+    const output = file.replace('.flv', '.repaired.flv');
+    expect(json).toMatchObject({
+      input: file,
+      output,
+      bytes: original.length,
+      cutBytes: 500,
+      durationMs: 2405,
+    });
+    expect(text).toContain(`cut: bytes ${original.length} to ${original.length + 500}`);
+    expect(readFileSync(output)).toEqual(original);
+    expect((await archive.find(done))?.state).toBe('complete');
+  });
+
+  it('repair: finishes what a killed server left', async () => {
+    const dead = await openTestArchive();
+    const { recording } = await beginRecording(dead.archive, someTags());
+    const { archive } = await openTestArchive({ dataFolder: dead.dataFolder });
+    expect(await repairArchive(archive)).toMatchObject({
+      json: [{ id: recording.id, outcome: 'recovered', durationMs: 2405, cutBytes: 0, reason: null }],
+      failed: false,
+    });
+    expect((await repairArchive(archive)).text).toBe('Nothing to repair.');
   });
 });

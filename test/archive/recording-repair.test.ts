@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { AmfObject } from '../../src/amf/amf-value.ts';
 import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
-import { measureRecording, repairRecording } from '../../src/archive/recording-repair.ts';
+import { measureRecording, repairRecording, salvageFile } from '../../src/archive/recording-repair.ts';
 import { headLength } from '../../src/flv/file-head.ts';
 import { metadataOf } from '../../src/flv/script-data.ts';
 import { TagType } from '../../src/flv/tag.ts';
@@ -11,6 +11,7 @@ import { beginRecording, openTestArchive, someTags } from '../support/archive.ts
 import { readTags, streamTags, tagOf, type ReadTag } from '../support/media-tags.ts';
 import { seededRandom } from '../support/seeded-random.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
+import { RecordingVault } from '../../src/archive/recording-vault.ts';
 
 const path = 'live/a/2026-11-22T13-05-09Z_0123456789abcdef.flv';
 const client = tagOf(
@@ -32,7 +33,7 @@ async function killed(count?: number): Promise<{ part: Uint8Array; sealed: Uint8
 async function repair(part: Uint8Array, root = temporaryFolder()) {
   mkdirSync(dirname(join(root, path)), { recursive: true });
   writeFileSync(join(root, `${path}.part`), part);
-  const result = await repairRecording(root, path);
+  const result = await repairRecording(new RecordingVault(root), path);
   expect(existsSync(join(root, `${path}.part`))).toBe(false);
   const file = existsSync(join(root, path)) ? readFileSync(join(root, path)) : undefined;
   return { root, result, file };
@@ -113,7 +114,7 @@ describe('the repair', () => {
     }
     // and a repaired file that is repaired again
     renameSync(join(once.root, path), join(once.root, `${path}.part`));
-    await repairRecording(once.root, path);
+    await repairRecording(new RecordingVault(once.root), path);
     expect(readFileSync(join(once.root, path))).toEqual(sealed);
   });
 
@@ -135,7 +136,9 @@ describe('the repair', () => {
     mkdirSync(dirname(join(root, path)), { recursive: true });
     writeFileSync(join(root, path), 'precious');
     writeFileSync(join(root, `${path}.part`), part);
-    await expect(repairRecording(root, path)).rejects.toMatchObject({ code: 'RECORDING_WRITE_FAILED' });
+    await expect(repairRecording(new RecordingVault(root), path)).rejects.toMatchObject({
+      code: 'RECORDING_WRITE_FAILED',
+    });
     expect(readFileSync(join(root, path), 'utf8')).toBe('precious');
     expect(existsSync(join(root, `${path}.part`))).toBe(true);
   });
@@ -145,6 +148,73 @@ describe('measuring', () => {
   it('says of a finished file what the repair would', async () => {
     const { part } = await killed();
     const { root, result } = await repair(part);
-    expect(await measureRecording(root, path)).toEqual(result);
+    expect(await measureRecording(new RecordingVault(root), path)).toEqual(result);
+  });
+});
+
+describe('the repair of any file', () => {
+  async function salvaged(bytes: Uint8Array) {
+    const folder = temporaryFolder();
+    const [input, output] = [join(folder, 'film.flv'), join(folder, 'film.repaired.flv')];
+    writeFileSync(input, bytes);
+    const result = await salvageFile(input, output);
+    expect(readFileSync(input)).toEqual(Buffer.from(bytes));
+    const file = readFileSync(output);
+    expect(readTags(file).reader.wholeBytes).toBe(file.length);
+    return { result, file, tags: streamTags(file), head: metadataOf(readTags(file).tags[0]!.body) };
+  }
+  const untimed = (tags: readonly ReadTag[]) =>
+    tags.map(({ type, timestamp, body }) => `${type} ${timestamp} ${Buffer.from(body).toString('hex')}`);
+
+  it('of ours: comes to the same file, torn or not', async () => {
+    const { part, sealed } = await killed();
+    expect((await salvaged(part)).file).toEqual(sealed);
+    const torn = await salvaged(part.subarray(0, part.length - 5));
+    expect(torn.tags).toHaveLength(streamTags(part).length - 1);
+    expect(torn.result.holes).toEqual([{ from: torn.file.length, to: part.length - 5 }]);
+  });
+
+  it('of ours, whose head never reached the disk', async () => {
+    const { part } = await killed();
+    const { tags, result } = await salvaged(Uint8Array.from(part).fill(0, 0, headLength));
+    expect(untimed(tags)).toEqual(untimed(streamTags(part)));
+    expect(result.holes).toEqual([{ from: 0, to: headLength }]);
+  });
+
+  it('of others: without metadata, with a long header, with a hole in the middle', async () => {
+    const { part } = await killed();
+    const all = streamTags(part);
+    const raw = part.subarray(headLength);
+    const foreign = Buffer.concat([Buffer.from('464c5601050000000d0000000000000000', 'hex'), raw]);
+    const { tags, head, result } = await salvaged(foreign);
+    expect(untimed(tags)).toEqual(untimed(all));
+    expect([head?.get('duration'), head?.get('filesize'), head?.get('hasVideo')]).toEqual([
+      2.405,
+      result.bytes,
+      true,
+    ]);
+    const hole = Buffer.from(foreign).fill(
+      0,
+      all[20]!.position - headLength + 30,
+      all[40]!.position - headLength,
+    );
+    const rest = await salvaged(hole);
+    expect(rest.result.holes).toHaveLength(1);
+    expect(rest.tags.length).toBeGreaterThanOrEqual(all.length - 22);
+    expect(untimed(rest.tags).at(-1)).toBe(untimed(all).at(-1));
+  });
+
+  it('refuses what is no FLV, writes over nothing, and leaves nothing half', async () => {
+    const folder = temporaryFolder();
+    const [input, output] = [join(folder, 'a.mp4'), join(folder, 'out.flv')];
+    await expect(salvageFile(input, output)).rejects.toMatchObject({ code: 'NOT_FOUND' });
+    for (const bytes of [Buffer.alloc(0), Buffer.from('FLV'), Buffer.alloc(50_000, 9)]) {
+      writeFileSync(input, bytes);
+      await expect(salvageFile(input, output)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+      expect(existsSync(output)).toBe(false);
+    }
+    writeFileSync(output, 'mine');
+    await expect(salvageFile(input, output)).rejects.toMatchObject({ code: 'ARGUMENT_INVALID' });
+    expect(readFileSync(output, 'utf8')).toBe('mine');
   });
 });

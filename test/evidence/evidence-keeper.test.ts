@@ -94,7 +94,8 @@ describe('the keeper of the evidence', () => {
   });
 
   it('goes slowly while something is recorded', async () => {
-    const { archive, keeper, record, clock } = await openEvidence();
+    const { archive, record, clock, key, log } = await openEvidence();
+    const keeper = new EvidenceKeeper({ archive, key, clock, log });
     const id = await record(manyTags());
     const { recording, writer } = await beginRecording(archive, someTags(), Date.UTC(2026, 10, 23));
     const others = clock.timers;

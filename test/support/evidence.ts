@@ -1,5 +1,6 @@
 // Signed recordings: an archive, a key, and a keeper that has done its work.
 import type { Tag } from '../../src/flv/tag.ts';
+import { systemClock, type Clock } from '../../src/ops/clock.ts';
 import type { RecordingId } from '../../src/ops/names.ts';
 import { EvidenceKeeper } from '../../src/evidence/evidence-keeper.ts';
 import { openEvidenceKey } from '../../src/evidence/evidence-key.ts';
@@ -20,7 +21,14 @@ export async function openEvidence(options: Parameters<typeof openTestArchive>[0
   const opened = await openTestArchive(options);
   const { archive, clock, dataFolder, log } = opened;
   const key = openEvidenceKey(dataFolder, systemRandom);
-  const keeper = new EvidenceKeeper({ archive, key, clock, log });
+  // Rests are no part of most tests: they are over at once.
+  const eager: Clock = {
+    now: () => clock.now(),
+    monotonic: () => clock.monotonic(),
+    after: (_milliseconds, callback) => systemClock.after(0, callback),
+    every: (milliseconds, callback) => clock.every(milliseconds, callback),
+  };
+  const keeper = new EvidenceKeeper({ archive, key, clock: eager, log });
   const record = async (tags: readonly Tag[] = someTags()): Promise<RecordingId> => {
     const { recording, writer } = await beginRecording(archive, tags);
     await writer.end('unpublished');
