@@ -59,7 +59,10 @@ it('dns-01 adds a record for each name, and removes them, whatever becomes of it
   });
   const name = '_acme-challenge.a.example';
   expect(readFileSync(join(folder, 'said'), 'utf8').trim().split('\n')).toEqual([
-    ...[`add ${name}`, `add ${name}`, `remove ${name}`, `remove ${name}`],
+    `add ${name}`,
+    `add ${name}`,
+    `remove ${name}`,
+    `remove ${name}`,
   ]);
 });
 

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, json, property } from 'fast-check';
 import { expect, it } from 'vitest';
 import { type AcmeState, emptyState, formatState, parseState } from '../../src/acme/acme-state.ts';
 
@@ -34,8 +34,8 @@ it.each([
 });
 
 it('garbage is no state, and no error either', () => {
-  fc.assert(
-    fc.property(fc.json(), (text) => {
+  assert(
+    property(json(), (text) => {
       expect(parseState(text)).toBeUndefined();
     }),
     { seed: 2, numRuns: 200 },

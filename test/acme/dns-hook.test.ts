@@ -25,7 +25,13 @@ it('gets its three arguments as they are, its environment, and nothing of our se
   const environment = { PATH: process.env['PATH'], TOKEN: 'of the provider', PENSTOCK_STORE: 'ours' };
   await runDnsHook(path, 'add', record, environment, never);
   expect(readFileSync(join(folder, 'said'), 'utf8').split('\n')).toEqual([
-    ...['3', 'add', record.name, record.value, 'of the provider', '', ''],
+    '3',
+    'add',
+    record.name,
+    record.value,
+    'of the provider',
+    '',
+    '',
   ]);
 });
 

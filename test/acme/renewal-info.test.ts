@@ -27,9 +27,23 @@ it('keeps the zero byte of a serial number that begins with a set bit', async ()
   // RFC 9773 4.1 has this example: serial number 0x8765432100000001 is 00 87 65 43 21 … in DER.
   const folder = temporaryFolder();
   await runReal('openssl', [
-    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-subj', '/CN=x'],
-    ...['-set_serial', '0x8765432100000001', '-addext', 'authorityKeyIdentifier=keyid:always'],
-    ...['-keyout', `${folder}/k`, '-out', `${folder}/c`],
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-subj',
+    '/CN=x',
+    '-set_serial',
+    '0x8765432100000001',
+    '-addext',
+    'authorityKeyIdentifier=keyid:always',
+    '-keyout',
+    `${folder}/k`,
+    '-out',
+    `${folder}/c`,
   ]);
   const { stdout } = await runReal('cat', [`${folder}/c`]);
   expect(certificateId(stdout)?.split('.')[1]).toBe(

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import { assert, double, nat, property } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { acmeLimits } from '../../src/acme/acme-limits.ts';
 import { type AcmeState, emptyState } from '../../src/acme/acme-state.ts';
@@ -84,8 +84,8 @@ describe('failures', () => {
   it('are spaced wider each time, with jitter, up to the limit', () => {
     const middle = () => 0.5;
     expect([1, 2, 3].map((failures) => retryDelay(failures, middle))).toEqual([60_000, 120_000, 240_000]);
-    fc.assert(
-      fc.property(fc.nat(10_000), fc.double({ min: 0, max: 0.999, noNaN: true }), (failures, dice) => {
+    assert(
+      property(nat(10_000), double({ min: 0, max: 0.999, noNaN: true }), (failures, dice) => {
         const delay = retryDelay(failures, () => dice);
         expect(delay).toBeGreaterThanOrEqual(acmeLimits.shortestRetry * 0.75);
         expect(delay).toBeLessThanOrEqual(acmeLimits.longestRetry * 1.25);

@@ -67,7 +67,7 @@ it.each<[Mood | 'down', RegExp]>([
 
   if (mood !== 'hanging') await eventually('a failure', async () => appliance.logged('renewal.failed')[0]);
   const [failed] = appliance.logged('renewal.failed');
-  expect(String(failed?.['reason'] ?? '')).toMatch(reason);
+  expect(failed?.['reason'] ?? '').toMatch(reason);
   // One attempt: with the challenge it takes a handful, and the next is more than a minute away.
   expect(proxy.passed.length).toBeLessThan(mood === 'well' ? 12 : 2);
 });

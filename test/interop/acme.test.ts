@@ -85,13 +85,19 @@ describe('a certificate from ACME is served within 10 s of the first start', () 
     await eventually('a certificate', () => trusted('b.test'));
     expect(performance.now() - begin).toBeLessThan(10_000);
     expect(await trusted('a.test')).toBe(await trusted('b.test'));
-    if (challenge === 'dns-01') expect(await trusted('any.b.test')).toBeDefined();
+    expect((await trusted('any.b.test')) !== undefined).toBe(challenge === 'dns-01');
     expect(appliance.caFile).toBe('');
 
     const certs = join(appliance.folder, 'certs/acme');
     const [authority = ''] = readdirSync(certs);
-    const files = readdirSync(join(certs, authority)).sort();
-    expect(files).toEqual(['account.json', 'account.key', 'certificate.pem', 'lock', 'state.json']);
+    const files = readdirSync(join(certs, authority)).filter((name) => !name.startsWith('.new-')); // state is being written
+    expect(files.toSorted()).toEqual([
+      'account.json',
+      'account.key',
+      'certificate.pem',
+      'lock',
+      'state.json',
+    ]);
     for (const file of files.filter((name) => name !== 'lock'))
       expect(statSync(join(certs, authority, file)).mode & 0o777).toBe(0o600);
   });

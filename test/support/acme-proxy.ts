@@ -32,8 +32,11 @@ export class AcmeProxy {
     this.#pebble = pebble;
     this.#agent = new Agent({ ca: readFileSync(pebble.caFile) });
     const { cert, key } = pebble.files;
-    this.#server = createServer({ cert: readFileSync(cert), key: readFileSync(key) }, (incoming, outgoing) =>
-      this.#take(incoming, outgoing),
+    this.#server = createServer(
+      { cert: readFileSync(cert), key: readFileSync(key) },
+      (incoming, outgoing) => {
+        void this.#take(incoming, outgoing);
+      },
     );
   }
 

@@ -75,8 +75,18 @@ export class Pebble {
     };
     writeFileSync(config, JSON.stringify({ pebble }));
     const dns = new RealProcess('pebble-challtestsrv', [
-      ...['-http01', '', '-https01', '', '-tlsalpn01', '', '-defaultIPv6', ''],
-      ...['-dns01', `127.0.0.1:${dnsPort}`, '-management', `127.0.0.1:${dnsManagement}`],
+      '-http01',
+      '',
+      '-https01',
+      '',
+      '-tlsalpn01',
+      '',
+      '-defaultIPv6',
+      '',
+      '-dns01',
+      `127.0.0.1:${dnsPort}`,
+      '-management',
+      `127.0.0.1:${dnsManagement}`,
     ]);
     const server = new RealProcess('pebble', ['-config', config, '-dnsserver', `127.0.0.1:${dnsPort}`], {
       env: { PEBBLE_VA_NOSLEEP: '1', PEBBLE_WFE_NONCEREJECT: String(badNonces), PEBBLE_AUTHZREUSE: '0' },
