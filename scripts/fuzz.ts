@@ -1,5 +1,5 @@
 // scripts/fuzz: damages what the parsers know and watches what they make of it, for as long as one likes; or tries
-// one input again. test/hostile/parsers.test.ts runs a fixed share of it. docs/security.md tells what it is for.
+// one input again. test/hostile/parsers.test.ts runs a fixed share of it; an input that was trouble belongs into its corpus.
 import { parseArgs } from 'node:util';
 import { doorTargets } from '../test/support/fuzz-door-targets.ts';
 import { fuzz, tryInput } from '../test/support/fuzz-run.ts';

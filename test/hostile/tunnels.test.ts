@@ -25,6 +25,7 @@ const settings = {
   'limits.handshakeTimeout': '2s',
   'limits.commandTimeout': '8s', // longer than a gap may last
   'limits.connectionsPerAddress': connectionsPerAddress,
+  'recorder.reconnectWindow': '0', // who is lost is not waited for
 };
 
 let appliance: TestAppliance;

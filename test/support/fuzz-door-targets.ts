@@ -298,7 +298,7 @@ const scriptData: FuzzTarget = {
   seeds: [
     metadata,
     encodeAmf0('onMetaData', new AmfObject([])),
-    ...readVectors('amf').map(({ bytes }) => bytes),
+    ...readVectors('amf').map(({ bytes }) => Uint8Array.of(...encodeAmf0('onMetaData'), ...bytes)),
   ],
   words: [encodeAmf0('onMetaData'), encodeAmf0('@setDataFrame'), encodeAmf0(1), Uint8Array.of(0, 0, 9)],
   run: (bytes) => (metadataOf(bytes) === undefined ? 'none' : 'metadata'),

@@ -305,7 +305,11 @@ const amf0: FuzzTarget = {
 
 const amf3: FuzzTarget = {
   name: 'amf3',
-  seeds: readVectors('amf3').map(({ bytes }) => bytes),
+  seeds: [
+    ...readVectors('amf3').map(({ bytes }) => bytes),
+    fromDigits('090301'.repeat(20)),
+    fromDigits('0a0b010361'.repeat(20)),
+  ],
   words: (
     '0a0b01 0a1301 0a01 0a07 0903 0901 0600 0602 04ffffffff 0c03 0d0300 0effffffff00 0f0300 ' +
     '100300 110300 08017ff8000000000000 0b03 0703 ffffffff 80808000 0901016101 0a0b010361 ' +
