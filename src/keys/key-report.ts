@@ -75,7 +75,7 @@ export function secretText(
         ]),
     ...(qr === undefined || settings === null ? [] : ['', ...phoneText(settings, qr)]),
     '',
-    'This is the only time the stream key is shown: the server keeps no more than its hash.',
+    'This is the only time the stream key is shown: the server itself cannot tell it again.',
   ].join('\n');
 }
 
@@ -151,6 +151,12 @@ export function reportKey(key: StreamKey, serverUrls: ServerUrls, now: number): 
     ['  from', key.lastUse?.address],
     ['  by', key.lastUse?.encoder],
     ['  door', key.lastUse?.door],
+    [
+      'password',
+      key.verifiers === undefined
+        ? 'not with this secret: an older version made it; rotate the key'
+        : undefined,
+    ],
     ['old secret', previousText(graceOf(key, now), now)],
     ['note', key.note],
     ...Object.entries(json.server).map(([door, url]) => [`${door} server`, url] as const),

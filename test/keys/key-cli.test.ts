@@ -74,7 +74,7 @@ describe('penstock key create', () => {
       `ffmpeg        ${settings.ffmpeg}`,
       `GStreamer     ${settings.gstreamer}`,
       '',
-      'This is the only time the stream key is shown: the server keeps no more than its hash.',
+      'This is the only time the stream key is shown: the server itself cannot tell it again.',
     ]);
   });
 
@@ -137,7 +137,7 @@ describe('penstock key create', () => {
     const { json, text } = await createKey({ stream: 'live/phone', qr: (url) => `[QR ${url}]` }, context);
     const { settings } = json as { settings: { url: string } };
     expect(text).toContain(`\n[QR ${settings.url}]\n`);
-    expect(text).toMatch(/server keeps no more than its hash\.$/);
+    expect(text).toMatch(/server itself cannot tell it again\.$/);
     const local = { ...context, serverUrls: { rtmps: 'rtmps://localhost:1935' } };
     expect((await createKey({ stream: 'live/phone', qr: String }, local)).text).toContain(
       'no phone can reach this address: name the server under "hosts" first',

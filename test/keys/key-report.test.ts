@@ -1,7 +1,7 @@
 // Settings to paste: for whom, and through which door. The tables and fields are tested where commands show them
 // (key-cli.test.ts).
 import { describe, expect, it } from 'vitest';
-import { describeKey, encoderSettings } from '../../src/keys/key-report.ts';
+import { describeKey, encoderSettings, reportKey } from '../../src/keys/key-report.ts';
 import type { StreamKey } from '../../src/keys/key-rule.ts';
 import type { KeyId, StreamName } from '../../src/ops/names.ts';
 
@@ -38,4 +38,11 @@ describe('encoder settings', () => {
     for (const line of [settings?.ffmpeg, settings?.gstreamer])
       expect(line?.match(/'([^']*)'/)?.[1]).toBe('rtmps://h/studio/psk_x');
   });
+});
+
+it('a key shows whether its password can be checked, and nothing of what checks it', () => {
+  expect(reportKey(key, {}, 0).text).toMatch(/password +not with this secret: .*rotate/);
+  const { text, json } = reportKey({ ...key, verifiers: 'sealed-secret' }, {}, 0);
+  expect(text).not.toContain('password');
+  expect(text + JSON.stringify(json)).not.toContain('sealed-secret');
 });
