@@ -38,7 +38,10 @@ describe('reindex', () => {
       state: 'recovered',
       keyId: undefined,
       sha256: undefined,
-      ...{ durationMs, bytes, startedAt, path },
+      durationMs,
+      bytes,
+      startedAt,
+      path,
     });
     expect(byId.size).toBe(3); // what is in the making is left to recovery
   });

@@ -188,6 +188,10 @@ describe('penstock stream and recording, while ffmpeg publishes', () => {
         /\/live\/listed\/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ_[0-9a-z]{16}\.flv\.part$/,
       ) as string,
       keyId,
+      event: recording.id,
+      segment: 1,
+      gaps: [],
+      locked: false,
     });
     const shown = await server.json<RecordingAnswer>('recording', 'show', recording.id);
     expect(shown).toEqual({ ...recording, durationMs: shown.durationMs, bytes: shown.bytes });
