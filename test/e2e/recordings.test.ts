@@ -12,7 +12,7 @@ import { runReal } from '../support/real-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 async function started(settings: TestSettings = {}): Promise<TestAppliance> {
-  const appliance = await TestAppliance.start(settings);
+  const appliance = await TestAppliance.start({ 'recorder.reconnectWindow': '30s', ...settings });
   onTestFinished(() => appliance.stop());
   return appliance;
 }
@@ -152,7 +152,7 @@ describe('a reconnect', () => {
   });
 
   it('does not outlive the appliance', async () => {
-    const appliance = await TestAppliance.start();
+    const appliance = await TestAppliance.start({ 'recorder.reconnectWindow': '30s' });
     const { key } = await appliance.createKey('live/one');
     const lost = await publish(appliance, key, syntheticFrames('last', 1));
     await appliance.recorded('live/one', 980);

@@ -1,6 +1,5 @@
 // OBS, message by message as it sends them, through TLS that verifies: publishing, stopping, and coming back.
 import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TagType } from '../../src/flv/tag.ts';
 import { TestAppliance } from '../support/appliance.ts';
@@ -9,7 +8,10 @@ import { ObsEncoder, type ObsOptions } from '../support/obs-encoder.ts';
 import { runReal } from '../support/real-process.ts';
 
 async function started(): Promise<TestAppliance> {
-  const appliance = await TestAppliance.start({ listeners: [{ address: '127.0.0.1:0', accept: ['rtmps'] }] });
+  const appliance = await TestAppliance.start({
+    listeners: [{ address: '127.0.0.1:0', accept: ['rtmps'] }],
+    'recorder.reconnectWindow': '30s',
+  });
   onTestFinished(() => appliance.stop());
   return appliance;
 }
@@ -29,6 +31,25 @@ function frames(seed: string): Frame[] {
     payload: Buffer.alloc(180, index).fill('af01', 0, 2, 'hex'),
   }));
   return [...both, ...sound];
+}
+
+/** Whether both halves are in it, the second one frame of its first track behind the last. */
+function expectOneFile(
+  { entry, path }: Awaited<ReturnType<TestAppliance['finishedRecording']>>,
+  before: readonly Frame[],
+  after: readonly Frame[],
+): void {
+  const recorded = framesIn(path);
+  const half = recorded.slice(before.length);
+  const headers = 2;
+  const behind = (half[headers]?.timestamp ?? 0) - (after[headers]?.timestamp ?? 0);
+  const moved = after.map((frame, index) => ({
+    ...frame,
+    timestamp: index < headers ? (half[index]?.timestamp ?? 0) : frame.timestamp + behind,
+  }));
+  expect(firstDifference([...before, ...moved], recorded)).toBeUndefined();
+  expect(behind).toBeGreaterThan(before.at(-1)?.timestamp ?? 0);
+  expect(entry).toMatchObject({ state: 'complete', durationMs: behind + 3000 });
 }
 
 describe('OBS', () => {
@@ -69,15 +90,17 @@ describe('OBS', () => {
     const first = obs(appliance, { key });
     await first.published;
     await first.stream(frames('before'));
+    await appliance.recorded('live/camera-1', 3000);
     await first.drop();
     const second = obs(appliance, { key });
     await second.published;
     await second.stream(after);
     await second.stop();
-    const takes = await appliance.finishedRecordings('live/camera-1', 2);
-    expect(takes.map(({ state }) => state)).toEqual(['complete', 'complete']);
-    const newer = join(appliance.config.recorder.directory, takes[1]?.path ?? '');
-    expect(firstDifference(after, framesIn(newer))).toBeUndefined();
+    expectOneFile(await appliance.finishedRecording('live/camera-1'), frames('before'), after);
+    expect(appliance.logged('publish.ended').map(({ reason }) => reason)).toEqual([
+      'publisher-lost',
+      'unpublished',
+    ]);
   });
 
   it('is back at once while the server still believes in the dead connection', async () => {
@@ -86,6 +109,7 @@ describe('OBS', () => {
     const dead = obs(appliance, { key });
     await dead.published;
     await dead.stream(frames('before'));
+    await appliance.recorded('live/camera-1', 3000);
     const began = performance.now();
     const encoder = obs(appliance, { key });
     await encoder.published;
@@ -98,8 +122,7 @@ describe('OBS', () => {
       code: 'NetStream.Failed',
       description: expect.stringContaining('took over') as string,
     });
-    const takes = await appliance.finishedRecordings('live/camera-1', 2);
-    expect(takes.map(({ durationMs }) => durationMs)).toEqual([3000, 3000]);
+    expectOneFile(await appliance.finishedRecording('live/camera-1'), frames('before'), sent);
     expect(appliance.logged('publish.ended').map(({ reason }) => reason)).toEqual([
       'replaced',
       'unpublished',

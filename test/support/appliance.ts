@@ -43,6 +43,7 @@ export class TestAppliance {
       ]),
       PENSTOCK_CERTSDIR: join(folder, 'certs'),
       PENSTOCK_RECORDER__MINFREESPACE: '0',
+      PENSTOCK_RECORDER__RECONNECTWINDOW: '0', // a recording is finished when its connection is
       PENSTOCK_LOG__LEVEL: 'debug',
       ...Object.fromEntries(
         Object.entries(settings).map(([name, value]) => [
@@ -140,14 +141,14 @@ export class TestAppliance {
   }
 
   async recordings(): Promise<readonly RecordingEntry[]> {
-    return this.#archive().list();
+    return (await this.#archive()).list();
   }
 
   /** The only recording of the stream, once it is finished. */
   async finishedRecording(stream: string): Promise<{ entry: RecordingEntry; path: string }> {
     const [entry] = await this.finishedRecordings(stream, 1);
     if (entry === undefined) throw new Error('unreachable');
-    return { entry, path: this.#archive().pathOf(entry) };
+    return { entry, path: (await this.#archive()).pathOf(entry) };
   }
 
   /** All recordings of the stream, once there are so many and none of them is being written any more. */

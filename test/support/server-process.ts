@@ -191,6 +191,7 @@ function environmentOf(folder: string, settings: TestSettings = {}): Record<stri
     listeners: [{ address: '127.0.0.1:0', accept: ['rtmp', 'rtmps', 'rtmpe', 'https'] }],
     certsDir: join(folder, 'certs'),
     'recorder.minFreeSpace': '0',
+    'recorder.reconnectWindow': '0', // a recording is finished when its connection is
     'log.level': 'debug',
     'log.format': 'json',
     ...settings,
