@@ -90,7 +90,7 @@ describe('OBS', () => {
     const first = obs(appliance, { key });
     await first.published;
     await first.stream(frames('before'));
-    await appliance.recorded('live/camera-1', 3000);
+    await appliance.recorded('live/camera-1', 2980);
     await first.drop();
     const second = obs(appliance, { key });
     await second.published;
@@ -109,7 +109,7 @@ describe('OBS', () => {
     const dead = obs(appliance, { key });
     await dead.published;
     await dead.stream(frames('before'));
-    await appliance.recorded('live/camera-1', 3000);
+    await appliance.recorded('live/camera-1', 2980);
     const began = performance.now();
     const encoder = obs(appliance, { key });
     await encoder.published;
