@@ -223,6 +223,9 @@ export class AcmeIssuer {
         });
       }
       const { lastError: _lastError, ...rest } = state;
+      const main = await this.store.readCertificate('ecdsa');
+      // The usual time, until the authority was asked whether it would like another; that is due at once.
+      const renewal = main && rule.chooseRenewal(main, undefined, clock.now(), rest.renewal, this.#dice);
       state = {
         ...rest,
         failures: 0,
@@ -230,6 +233,7 @@ export class AcmeIssuer {
         notBefore: 0,
         validations: [],
         finishedAt: clock.now(),
+        ...(renewal === undefined ? {} : { renewal }),
       };
       await this.store.saveState(state);
       return { type: 'issued' };
