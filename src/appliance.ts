@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { AcmeSource, renewTopic } from './acme/acme-source.ts';
 import { ApplianceMetrics } from './appliance-metrics.ts';
 import { Archive } from './archive/archive.ts';
+import type { VaultEncryption } from './archive/recording-vault.ts';
 import { CertificateKeeper } from './certificates/certificate-keeper.ts';
 import { type DevelopmentAuthority, leafNames } from './certificates/development-authority.ts';
 import { DevelopmentSource } from './certificates/development-source.ts';
@@ -14,6 +15,7 @@ import { ClientCertificateGate } from './client-certificates/client-certificate-
 import type { Config } from './config.ts';
 import { createHttpHandler } from './console/http-handler.ts';
 import { DoorServer } from './door/door-server.ts';
+import { linkSecretLength } from './download/signed-link.ts';
 import { type DoorUrls, doorUrls, encoderUrls } from './encoder-settings.ts';
 import { SetupError } from './errors.ts';
 import { EvidenceKeeper } from './evidence/evidence-keeper.ts';
@@ -24,6 +26,7 @@ import { type KeyGate, openKeyGate } from './keys/key-gate.ts';
 import { pepperLength, SecretHasher } from './keys/secret-hasher.ts';
 import { openTokenGate } from './tokens/token-gate.ts';
 import { parseAddressBlock } from './ops/address.ts';
+import { streamMatches } from './ops/names.ts';
 import type { Clock } from './ops/clock.ts';
 import type { Component } from './ops/component.ts';
 import type { Log } from './ops/log.ts';
@@ -86,17 +89,37 @@ export async function openGround(
   }
 }
 
-export function openArchive(
+/** @throws SetupError when the key of encrypted recordings cannot be had. */
+export async function openArchive(
   config: Config,
   { store }: Ground,
   parts: Omit<ApplianceParts, 'machineName'>,
-): Archive {
+): Promise<Archive> {
+  const { encryption } = config.recorder;
   return new Archive({
     ...parts,
+    encryption: encryption === null ? undefined : await openEncryption(encryption, parts.random),
     folder: config.recorder.directory,
     db: store.db,
     minFreeSpace: config.recorder.minFreeSpace,
   });
+}
+
+async function openEncryption(
+  { keyFile, keyCommand = [], streams }: NonNullable<Config['recorder']['encryption']>,
+  random: Random,
+): Promise<VaultEncryption> {
+  const { loadDataKey } = await import('./encryption/data-key.ts');
+  return {
+    key: await loadDataKey(keyFile === undefined ? { keyCommand } : { keyFile }),
+    applies: (stream) => streams === null || streams.some((pattern) => streamMatches(pattern, stream)),
+    random: (length) => random.bytes(length),
+  };
+}
+
+/** What links to recordings are signed with, made when there is none; without the file every link given out is bad. */
+export function openLinkSecret(dataFolder: string, random: Random): Uint8Array {
+  return openSecretFile({ path: join(dataFolder, 'link-secret'), length: linkSecretLength, random });
 }
 
 /** The authority of this installation, made when there is none. */
@@ -127,7 +150,7 @@ export async function buildAppliance(
   const serverId = Buffer.from(random.bytes(8)).toString('hex');
   const liveSessions = openLiveSessionStore({ store, clock, log, serverId });
   const hub = createStreamHub({ clock, log, duplicatePublisher: config.duplicatePublisher });
-  const archive = openArchive(config, ground, parts);
+  const archive = await openArchive(config, ground, parts);
   const recorder = createRecorder({ hub, archive, clock, log, ...config.recorder });
   const settings = config.recorder.retention;
   const evidence = new EvidenceKeeper({ archive, key: openEvidenceKey(config.dataDir, random), clock, log });
@@ -192,6 +215,7 @@ export async function buildAppliance(
       random,
       clock,
       audit,
+    linkSecret: openLinkSecret(config.dataDir, random),
       get serverUrls() {
         return encoderUrls(urls());
       },

@@ -36,6 +36,7 @@ export const configDefaults = {
     flushInterval: '250ms',
     syncInterval: '5s',
     minFreeSpace: '1GiB',
+    encryption: null,
     retention: { maxAge: null, maxTotalSize: null, maxStreamSize: null, deleteWhenFull: false, streams: {} },
   },
   ingestLatency: '100ms',
@@ -219,6 +220,28 @@ const settings = block({
     syncInterval: duration('100ms', '1h'),
     /** Bytes that recording never uses up on its volume. */
     minFreeSpace: size('0'),
+    /** Recordings of these streams are encrypted where they lie; null: none. */
+    encryption: z
+      .strictObject(
+        {
+          keyFile: text('a file').optional(),
+          keyCommand: z
+            .array(text('a program or an argument'), {
+              error: 'expected a list such as [vault-client, read, key]',
+            })
+            .min(1, { error: 'expected a program and its arguments' })
+            .optional(),
+          streams: z
+            .array(z.string().refine(isStreamOrApp, { error: streamOrApp }), { error: streamOrApp })
+            .nullable()
+            .default(null),
+        },
+        { error: 'expected { keyFile: FILE } or { keyCommand: [PROGRAM, ARGUMENT, …] }, or null' },
+      )
+      .refine(({ keyFile, keyCommand }) => (keyFile === undefined) !== (keyCommand === undefined), {
+        error: 'expected either keyFile or keyCommand',
+      })
+      .nullable(),
     retention: block({
       /** Counted from the end of a recording. */
       maxAge: retainedAge.nullable(),

@@ -88,6 +88,13 @@ function readConfig(options: ConfigOptions): { config: Config; written: unknown 
       ...recorder,
       directory:
         recordings === null ? join(dataFolder, 'recordings') : absolute(recordings, 'recorder', 'directory'),
+      encryption:
+        recorder.encryption?.keyFile === undefined
+          ? recorder.encryption
+          : {
+              ...recorder.encryption,
+              keyFile: absolute(recorder.encryption.keyFile, 'recorder', 'encryption', 'keyFile'),
+            },
     },
     tls: {
       ...tls,
@@ -128,7 +135,11 @@ function readConfig(options: ConfigOptions): { config: Config; written: unknown 
       certsDir: paths.certsDir,
       tls: paths.tls,
       acme: paths.acme,
-      recorder: { ...written.recorder, directory: paths.recorder.directory },
+      recorder: {
+        ...written.recorder,
+        directory: paths.recorder.directory,
+        encryption: paths.recorder.encryption,
+      },
     },
   };
 }

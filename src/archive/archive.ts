@@ -1,7 +1,6 @@
 // Recordings at rest and in the making: a file and a row in the catalogue each, kept in step. The recorder opens
 // and seals them, the download room and the command line read them, and what a killed server left is recovered.
 // Leaves out what is recorded when.
-import type { FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { ResourceError, SetupError } from '../errors.ts';
@@ -12,14 +11,7 @@ import type { Random } from '../ops/random.ts';
 import type { Schema } from '../store/schema.ts';
 import { CatalogueStore, type RecordingEntry, type RecordingFilter } from './catalogue-store.ts';
 import { OpenRecording, type RecordingRequest } from './open-recording.ts';
-import {
-  createRecordingFile,
-  fileExists,
-  freeSpace,
-  listStreamFiles,
-  openForReading,
-  removeFile,
-} from './recording-file.ts';
+import { fileExists, freeSpace, listStreamFiles, removeFile } from './recording-file.ts';
 import {
   eventOf,
   makeRecordingId,
@@ -32,6 +24,7 @@ import {
   signatureSuffix,
 } from './recording-name.ts';
 import { measureLive, readPieces } from './recording-scan.ts';
+import { RecordingVault, type StoredFile, type VaultEncryption } from './recording-vault.ts';
 import { Recovery, type RecoveredRecording } from './recovery.ts';
 import { SpaceWatch, type SpaceListener, type SpaceState } from './space-watch.ts';
 
@@ -44,12 +37,14 @@ export interface ArchiveOptions {
   readonly log: Log;
   /** Bytes that must be free on the volume for a recording to begin; 0 = whatever there is. */
   readonly minFreeSpace: number;
+  /** How new recordings are encrypted, and encrypted ones are read. */
+  readonly encryption?: VaultEncryption | undefined;
 }
 
 /** A recording opened for reading; close it. */
 export interface ReadableRecording {
   readonly entry: RecordingEntry;
-  readonly handle: FileHandle;
+  readonly handle: StoredFile;
   /** Bytes that may be read: all of a finished file, whole tags of one in the making. */
   readonly size: number;
   close(): Promise<void>;
@@ -57,6 +52,7 @@ export interface ReadableRecording {
 
 export class Archive {
   readonly folder: string;
+  readonly vault: RecordingVault;
   readonly catalogue: CatalogueStore;
   readonly #clock: Clock;
   readonly #random: Random;
@@ -69,15 +65,16 @@ export class Archive {
   readonly #stopping = new AbortController();
   #recovering: Promise<unknown> = Promise.resolve();
 
-  constructor({ folder, db, clock, random, log, minFreeSpace }: ArchiveOptions) {
+  constructor({ folder, db, clock, random, log, minFreeSpace, encryption }: ArchiveOptions) {
     this.folder = folder;
+    this.vault = new RecordingVault(folder, encryption);
     this.catalogue = new CatalogueStore(db);
     this.#clock = clock;
     this.#random = random;
     this.#minFreeSpace = minFreeSpace;
     this.#space = new SpaceWatch({ measure: () => freeSpace(folder), minFreeSpace, clock, log });
     this.#recovery = new Recovery({
-      folder,
+      vault: this.vault,
       catalogue: this.catalogue,
       log,
       isOpen: (id) => this.#open.has(id),
@@ -140,7 +137,7 @@ export class Archive {
         ? makeRecordingId((length) => this.#random.bytes(length))
         : segmentId(before, await this.#nextSegment(before, stream));
     const path = recordingPath(stream, startedAt, id);
-    const file = await createRecordingFile(this.folder, path);
+    const file = await this.vault.create(stream, path);
     try {
       await this.#assertSpace();
       const locked = before !== undefined && (await this.#isLocked(before));
@@ -317,13 +314,16 @@ export class Archive {
     }
   }
 
-  async #openFile(entry: RecordingEntry): Promise<FileHandle> {
+  async #openFile(entry: RecordingEntry): Promise<StoredFile> {
     // Sealing renames the file before the row says so: look under the other name too.
     const names = [entry.path, entry.path + partSuffix];
     if (entry.state === 'recording') names.reverse();
     for (const name of names) {
-      const handle = await openForReading(this.folder, name).catch(() => undefined);
-      if (handle !== undefined) return handle;
+      try {
+        return await this.vault.open(name);
+      } catch (error) {
+        if (error instanceof ResourceError) throw error; // it is there, and cannot be read
+      }
     }
     throw new SetupError('NOT_FOUND', `the file of recording ${entry.id} cannot be read`, {
       hint: `It should be ${this.pathOf(entry)}; restore it, or forget it with: penstock recording delete ${entry.id}`,

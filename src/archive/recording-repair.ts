@@ -9,8 +9,8 @@ import { FileSummary } from '../flv/file-summary.ts';
 import { anyMetadataOf, SalvageReader, type Hole } from '../flv/salvage-reader.ts';
 import { fileHeaderLength, previousTagSizeLength, tagSize, writeTag } from '../flv/tag-writer.ts';
 import { TagType } from '../flv/tag.ts';
-import { openForReading, reopenRecordingFile } from './recording-file.ts';
 import { readPieces, scanRecording } from './recording-scan.ts';
+import type { RecordingVault } from './recording-vault.ts';
 
 /** A file header says where the tags begin; a larger number is damage. */
 const longestHeader = 1024;
@@ -22,15 +22,15 @@ export interface RepairedRecording {
   readonly cutBytes: number;
 }
 
-/** Repairs `path` + `.part` below `root`. Undefined: it held no whole tag and was removed. Throws ResourceError, and what `signal` says. */
+/** Repairs `path` + `.part`. Undefined: it held no whole tag and was removed. Throws ResourceError, and what `signal` says. */
 export async function repairRecording(
-  root: string,
+  vault: RecordingVault,
   path: string,
   signal?: AbortSignal,
 ): Promise<RepairedRecording | undefined> {
-  const { file, handle } = await reopenRecordingFile(root, path);
+  const { file, stored } = await vault.reopen(path);
   try {
-    const { summary, wholeBytes, client } = await scanRecording(handle, signal);
+    const { summary, wholeBytes, client } = await scanRecording(stored, signal);
     if (summary.tags === 0) {
       await file.discard();
       return undefined;
@@ -47,11 +47,11 @@ export async function repairRecording(
 
 /** Measures a file that has its final name already: the process was killed before it could note the fact. */
 export async function measureRecording(
-  root: string,
+  vault: RecordingVault,
   path: string,
   signal?: AbortSignal,
 ): Promise<RepairedRecording> {
-  const handle = await openForReading(root, path);
+  const handle = await vault.open(path);
   try {
     const { summary, wholeBytes } = await scanRecording(handle, signal);
     return { durationMs: summary.durationMs, bytes: wholeBytes, cutBytes: 0 };

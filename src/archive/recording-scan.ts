@@ -1,9 +1,9 @@
 // Reads recordings that nobody finished: how much of a file is whole, and what its head has to say. A scan goes
 // through the file in pieces, so the longest recording needs no more memory than its largest tag.
-import type { FileHandle } from 'node:fs/promises';
 import { clientMetadataOf, headLength, type ClientMetadata } from '../flv/file-head.ts';
 import { FileSummary } from '../flv/file-summary.ts';
 import { parsePreviousTagSize, parseTagHeader, TagReader } from '../flv/tag-reader.ts';
+import type { StoredFile } from './recording-vault.ts';
 import { previousTagSizeLength, tagHeaderLength } from '../flv/tag-writer.ts';
 
 const pieceSize = 256 * 1024;
@@ -17,7 +17,7 @@ export interface RecordingScan {
 }
 
 /** Reads all tags. The head may be damaged (its place is known), the tags end at the first that is not whole. */
-export async function scanRecording(handle: FileHandle, signal?: AbortSignal): Promise<RecordingScan> {
+export async function scanRecording(handle: StoredFile, signal?: AbortSignal): Promise<RecordingScan> {
   const head = new Uint8Array(headLength);
   const { bytesRead } = await handle.read(head, 0, headLength, 0);
   const client = clientMetadataOf(head.subarray(0, bytesRead));
@@ -37,7 +37,7 @@ export async function scanRecording(handle: FileHandle, signal?: AbortSignal): P
 
 /** Bytes `start` to `end` (not included), or to the end of the file; each piece is a buffer of its own. */
 export async function* readPieces(
-  handle: FileHandle,
+  handle: StoredFile,
   start: number,
   end: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
@@ -56,7 +56,7 @@ export async function* readPieces(
  * one. Looks at the end first and reads everything only when it finds a write half done.
  */
 export async function measureLive(
-  handle: FileHandle,
+  handle: StoredFile,
 ): Promise<{ readonly bytes: number; readonly durationMs: number }> {
   const { size } = await handle.stat();
   if (size <= headLength) return { bytes: 0, durationMs: 0 };
@@ -67,7 +67,7 @@ export async function measureLive(
 }
 
 /** Timestamp of the tag that ends at `end`; undefined when none does. FLV E.3: PreviousTagSize leads back to it. */
-async function lastTimestamp(handle: FileHandle, end: number): Promise<number | undefined> {
+async function lastTimestamp(handle: StoredFile, end: number): Promise<number | undefined> {
   const trailer = new Uint8Array(previousTagSizeLength);
   await handle.read(trailer, 0, trailer.length, end - trailer.length);
   const size = parsePreviousTagSize(trailer);

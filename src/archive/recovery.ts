@@ -7,6 +7,7 @@ import type { CatalogueStore } from './catalogue-store.ts';
 import { fileExists, listFiles } from './recording-file.ts';
 import { parseRecordingFileName, partSuffix } from './recording-name.ts';
 import { measureRecording, repairRecording, type RepairedRecording } from './recording-repair.ts';
+import type { RecordingVault } from './recording-vault.ts';
 
 export interface LostRecording {
   readonly id: RecordingId;
@@ -27,7 +28,7 @@ export interface RecoveredRecording {
 }
 
 export interface RecoveryParts {
-  readonly folder: string;
+  readonly vault: RecordingVault;
   readonly catalogue: CatalogueStore;
   readonly log: Log;
   /** Is this process writing it? */
@@ -44,10 +45,10 @@ export class Recovery {
 
   /** Oldest first. */
   async findLost(): Promise<readonly LostRecording[]> {
-    const { catalogue, folder } = this.#parts;
+    const { catalogue, vault } = this.#parts;
     const lost = new Map<RecordingId, LostRecording>();
     for (const entry of await catalogue.list({ state: 'recording' })) lost.set(entry.id, entry);
-    for (const path of await listFiles(folder, partSuffix)) {
+    for (const path of await listFiles(vault.folder, partSuffix)) {
       const stray = await this.#identify(path);
       if (stray !== undefined && !lost.has(stray.id)) lost.set(stray.id, stray);
     }
@@ -60,14 +61,15 @@ export class Recovery {
     { endedAt, signal }: { readonly endedAt?: number; readonly signal?: AbortSignal } = {},
   ): Promise<RecoveredRecording> {
     const { id, stream, path } = lost;
-    const { folder, catalogue, log } = this.#parts;
+    const { vault, catalogue, log } = this.#parts;
+    const { folder } = vault;
     try {
       let repaired: RepairedRecording | undefined;
       let reason = 'empty';
       if (await fileExists(folder, path + partSuffix)) {
-        repaired = await repairRecording(folder, path, signal);
+        repaired = await repairRecording(vault, path, signal);
       } else if (await fileExists(folder, path)) {
-        repaired = await measureRecording(folder, path, signal);
+        repaired = await measureRecording(vault, path, signal);
       } else reason = 'file missing';
       if (repaired !== undefined) {
         await this.#noteRecovered(lost, repaired, endedAt);

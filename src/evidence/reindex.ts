@@ -18,7 +18,7 @@ export interface ReindexOutcome {
   readonly detail?: string;
 }
 
-type Parts = Pick<Archive, 'folder' | 'catalogue' | 'hasFile'>;
+type Parts = Pick<Archive, 'folder' | 'vault' | 'catalogue' | 'hasFile'>;
 
 /** For who holds the server's lock. Throws ResourceError STORE_FAILED; a file that cannot be read is an outcome. */
 export async function reindexRecordings(
@@ -60,7 +60,7 @@ export async function reindexRecordings(
 type Found = Pick<RecordingEntry, 'id' | 'stream' | 'startedAt' | 'path'>;
 
 async function addRow(
-  { folder, catalogue }: Parts,
+  { vault, catalogue }: Parts,
   file: Found,
   manifest: Manifest | undefined,
 ): Promise<'added'> {
@@ -68,7 +68,7 @@ async function addRow(
     await catalogue.add({ ...file, ...factsOf(manifest) });
     return 'added';
   }
-  const { durationMs, bytes } = await measureRecording(folder, file.path);
+  const { durationMs, bytes } = await measureRecording(vault, file.path);
   const endedAt = file.startedAt + durationMs;
   await catalogue.add({ ...file, state: 'recovered', endedAt, durationMs, bytes });
   return 'added';

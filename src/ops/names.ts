@@ -22,3 +22,8 @@ const streamNamePattern = new RegExp(`^${segment}/${segment}$`);
 export function parseStreamName(text: string): StreamName | undefined {
   return streamNamePattern.test(text) && !text.includes('..') ? (text as StreamName) : undefined;
 }
+
+/** Whether a stream is meant by `live/camera-1`, itself, or by `live/*`, all of its app. */
+export function streamMatches(pattern: string, stream: StreamName): boolean {
+  return pattern === stream || pattern === `${stream.slice(0, stream.indexOf('/'))}/*`;
+}

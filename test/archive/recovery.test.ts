@@ -8,11 +8,11 @@ import { beginRecording, openTestArchive, someTags } from '../support/archive.ts
 async function killed() {
   const dead = await openTestArchive();
   const { recording } = await beginRecording(dead.archive, someTags());
-  const { archive, folder, log } = await openTestArchive({ dataFolder: dead.dataFolder });
+  const { archive, log } = await openTestArchive({ dataFolder: dead.dataFolder });
   const { catalogue } = archive;
   const finished: string[] = [];
   const recovery = new Recovery({
-    folder,
+    vault: archive.vault,
     catalogue,
     log,
     isOpen: () => false,

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { onTestFinished } from 'vitest';
 import { Archive } from '../../src/archive/archive.ts';
+import type { VaultEncryption } from '../../src/archive/recording-vault.ts';
 import { testOrigin } from './test-origin.ts';
 import type { Tag } from '../../src/flv/tag.ts';
 import type { KeyId, StreamName } from '../../src/ops/names.ts';
@@ -21,7 +22,12 @@ export const testStream = 'live/camera-1' as StreamName;
 export const testKey = '7h2kq9d4' as KeyId;
 
 export async function openTestArchive(
-  options: { dataFolder?: string; minFreeSpace?: number; seed?: string } = {},
+  options: {
+    dataFolder?: string;
+    minFreeSpace?: number;
+    seed?: string;
+    encryption?: VaultEncryption;
+  } = {},
 ) {
   const dataFolder = options.dataFolder ?? temporaryFolder();
   const clock = new FakeClock();
@@ -36,6 +42,7 @@ export async function openTestArchive(
     random: { bytes: seededRandom(options.seed ?? 'archive') },
     log,
     minFreeSpace: options.minFreeSpace ?? 0,
+    encryption: options.encryption,
   });
   return { archive, clock, dataFolder, db: store.db, folder, log };
 }
