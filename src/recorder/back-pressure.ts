@@ -93,7 +93,7 @@ export class BackPressure {
       return;
     }
     const stalledMs = Math.round(this.#now - this.#stalledAt);
-    log.info('recording.caught-up', { recording: recording(), stalledMs, dropped: this.dropped });
+    log.info('recording.unstalled', { recording: recording(), stalledMs, dropped: this.dropped });
   }
 
   #applyHold(): void {

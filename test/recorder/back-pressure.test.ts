@@ -77,7 +77,7 @@ describe('back pressure', () => {
     expect([pressure.rejoin(), pressure.stalled]).toEqual([true, false]);
     expect(log.lines.map(({ event, fields }) => [event, fields])).toEqual([
       ['recording.stalled', { recording: 'r1' }],
-      ['recording.caught-up', { recording: 'r1', stalledMs: 20_000, dropped: 9 }],
+      ['recording.unstalled', { recording: 'r1', stalledMs: 20_000, dropped: 9 }],
     ]);
   });
 

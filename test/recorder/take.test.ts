@@ -488,7 +488,7 @@ describe('a disk that stalls', () => {
     await publication.end('unpublished');
     expect(plain(stage.tags(0))).toEqual(plain(sent));
     expect(stage.files[0]!.gaps).toEqual([]);
-    expect([stage.log.of('recording.stalled').length, stage.log.of('recording.caught-up')]).toMatchObject([
+    expect([stage.log.of('recording.stalled').length, stage.log.of('recording.unstalled')]).toMatchObject([
       1,
       [{ dropped: 0 }],
     ]);
@@ -523,7 +523,7 @@ describe('a disk that stalls', () => {
     expect(tags.at(-25)!.role).toBe('key-frame');
     expect(stage.files[0]!.gaps).toMatchObject([{ reason: 'stalled', dropped, missing: (dropped + 1) * 40 }]);
     expectMonotonic(tags);
-    expect(stage.log.of('recording.caught-up')).toMatchObject([{ dropped }]);
+    expect(stage.log.of('recording.unstalled')).toMatchObject([{ dropped }]);
   });
 
   it('does no harm to its neighbours', async () => {
