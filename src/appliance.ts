@@ -215,12 +215,12 @@ export async function buildAppliance(
       random,
       clock,
       audit,
-    linkSecret: openLinkSecret(config.dataDir, random),
       get serverUrls() {
         return encoderUrls(urls());
       },
     },
     audit,
+    linkSecret: openLinkSecret(config.dataDir, random),
     ready: () => ready,
     health: () => metrics.health(),
     metrics: () => metrics.expose(),

@@ -14,6 +14,7 @@ import {
 import type { Config } from './config.ts';
 import { SetupError } from './errors.ts';
 import { systemClock } from './ops/clock.ts';
+import { systemRandom } from './ops/random.ts';
 import type { Report } from './ops/report.ts';
 
 export function addStreamCommands(): void {
@@ -69,6 +70,21 @@ export function addRecordingCommands(): void {
         return report;
       }),
   );
+  reading(recording.command('link <id>').description('an address that opens a recording for a while'))
+    .option('--ttl <duration>', 'how long, at most 24h (default: 1h)')
+    .action(async (id: string, { ttl }: { ttl?: string }) =>
+      onGround(async (ground, config) => {
+        const { openLinkSecret } = await import('./appliance.ts');
+        const { doorUrls } = await import('./encoder-settings.ts');
+        const { linkRecording } = await import('./download/link-cli.ts');
+        const secret = openLinkSecret(config.dataDir, systemRandom);
+        const baseUrl = doorUrls(config).https;
+        const archive = await openTheArchive(ground, config);
+        const report = await linkRecording(archive, { id, ttl, baseUrl, secret, now: systemClock.now() });
+        ground.audit.note({ action: 'recording.linked', source: 'cli', detail: `recording ${id}` });
+        return report;
+      }),
+    );
   addRetentionCommands(recording);
   addEvidenceCommands(recording);
 }

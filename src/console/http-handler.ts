@@ -7,6 +7,7 @@ import { parseRecordingId } from '../archive/recording-name.ts';
 import { SetupError } from '../errors.ts';
 import { problemDocument, problemType, sendProblem } from '../download/problem.ts';
 import { sendEvent } from '../download/event-download.ts';
+import { isLink, openLink } from '../download/signed-link.ts';
 import { sendRecording } from '../download/recording-download.ts';
 import type { Clock } from '../ops/clock.ts';
 import { Access } from './access.ts';
@@ -17,6 +18,8 @@ export interface HttpHandlerParts extends HttpApiParts {
   readonly clock: Clock;
   /** Where downloads are noted. */
   readonly audit: HttpApiParts['keys']['audit'];
+  /** What signed links are signed with. */
+  readonly linkSecret: Uint8Array;
 }
 
 const downloadPath = /^\/api\/v1\/recordings\/([^/]+)\/file(?:\.flv)?$/;
@@ -71,11 +74,33 @@ export function createHttpHandler(
     await sendRecording(request, response, recording, { clock, log });
   }
 
-  function noteDownload(request: IncomingMessage, stream: string, what: string): void {
+  /** One answer for a link that is bad, altered or expired. */
+  async function follow(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      sendProblem(response, { status: 405, headers: { Allow: 'GET, HEAD' } });
+      return;
+    }
+    const id = openLink(request.url ?? '', clock.now(), parts.linkSecret);
+    if (id === undefined) {
+      sendProblem(response, { status: 403, detail: 'This link has expired, or is not whole.' });
+      return;
+    }
+    const recording = await archive.openForRead(id);
+    if (recording === undefined) throw noSuchRecording();
+    noteDownload(request, recording.entry.stream, `recording ${id}`, 'link');
+    await sendRecording(request, response, recording, { clock, log });
+  }
+
+  function noteDownload(
+    request: IncomingMessage,
+    stream: string,
+    what: string,
+    source = access.sourceOf(request),
+  ): void {
     if (request.method !== 'GET') return;
     audit.note({
       action: 'recording.downloaded',
-      source: access.sourceOf(request),
+      source,
       stream,
       detail: `${what} to ${request.socket.remoteAddress}`,
     });
@@ -84,7 +109,8 @@ export function createHttpHandler(
   async function answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void> {
     try {
       const recording = downloadPath.exec(path)?.[1];
-      if (recording === undefined) await answerFromApi(request, response);
+      if (isLink(path)) await follow(request, response);
+      else if (recording === undefined) await answerFromApi(request, response);
       else await download(request, response, recording);
     } catch (error) {
       sendProblem(response, problemOf(error, log));
@@ -93,7 +119,7 @@ export function createHttpHandler(
 
   function logAnswer(request: IncomingMessage, response: ServerResponse, path: string, begun: number): void {
     const changes = request.method !== 'GET' && request.method !== 'HEAD';
-    const worthKnowing = changes || response.statusCode >= 400 || downloadPath.test(path);
+    const worthKnowing = changes || response.statusCode >= 400 || downloadPath.test(path) || isLink(path);
     log[worthKnowing ? 'info' : 'debug']('request.answered', {
       method: request.method,
       path,

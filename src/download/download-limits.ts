@@ -8,4 +8,6 @@ export const downloadLimits = {
   stallTimeout: 60_000,
   /** Bytes read ahead for one download: what each costs in memory, beside the socket's own buffer. */
   chunkSize: 256 * 1024,
+  /** Milliseconds that a signed link may live at most: who has it needs no token. */
+  linkLife: 24 * 60 * 60_000,
 } as const;

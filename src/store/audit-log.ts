@@ -21,7 +21,7 @@ type AuditAction =
   | 'address.locked-out'
   | `token.${'created' | 'revoked' | 'used' | 'refused'}`
   | `client-certificate.${'created' | 'revoked'}`
-  | `recording.${'downloaded' | 'deleted' | 'expired' | 'locked' | 'unlocked'}`
+  | `recording.${'downloaded' | 'deleted' | 'expired' | 'linked' | 'locked' | 'unlocked'}`
   | 'configuration.changed'
   | `server.${'started' | 'stopped'}`;
 

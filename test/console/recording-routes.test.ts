@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { makeLink } from '../../src/download/signed-link.ts';
+import type { RecordingId } from '../../src/ops/names.ts';
 import { answered, content, serveApi } from '../support/api-server.ts';
 
 describe('recordings', () => {
@@ -97,4 +99,33 @@ describe('recordings', () => {
       }
     },
   );
+});
+
+describe('a signed link', () => {
+  it('opens its recording without a token, in ranges too, and nothing else', async () => {
+    const linkSecret = new Uint8Array(32).fill(3);
+    const served = await serveApi({ linkSecret });
+    const [id] = await served.record(1);
+    const link = makeLink(id as RecordingId, served.clock.now() + 60_000, linkSecret);
+    const whole = await served.ask(link);
+    expect([whole.status, Buffer.from(await whole.arrayBuffer())]).toEqual([200, content]);
+    const part = await served.ask(link, { headers: { range: 'bytes=0-2' } });
+    expect([part.status, await part.text()]).toEqual([206, 'FLV']);
+    expect((await served.ask(link, { method: 'HEAD' })).status).toBe(200);
+    expect((await served.ask(link, { method: 'POST' })).status).toBe(405);
+    expect(served.audit.of('recording.downloaded')).toMatchObject([{ source: 'link' }, { source: 'link' }]);
+
+    for (const bad of [`${link}x`, link.replace('exp=1', 'exp=2'), `/r/${id}.flv`, `${link}&more=1`]) {
+      const answer = await served.ask(bad);
+      expect([answer.status, await answer.json()]).toMatchObject([
+        403,
+        { detail: expect.stringContaining('not whole') as string },
+      ]);
+    }
+    served.clock.advance(60_000);
+    expect((await served.ask(link)).status).toBe(403);
+    const gone = makeLink('zzzzzzzzzzzzzzzz' as RecordingId, served.clock.now() + 60_000, linkSecret);
+    expect((await served.ask(gone)).status).toBe(404);
+    expect(JSON.stringify(served.log.lines)).not.toContain('sig=');
+  });
 });

@@ -47,12 +47,14 @@ export async function serveApi(overrides: Partial<HttpHandlerParts> = {}) {
     log,
     minFreeSpace: 0,
   });
+  const linkSecret = systemRandom.bytes(32);
   const handler = createHttpHandler({
     archive,
     streams: { list: () => Promise.resolve([]) },
     tokenGate: openTokenGate({ store, hasher, clock, audit }),
     keys: context,
     audit,
+    linkSecret,
     ready: () => true,
     health: () => ({ recording: 'ok', certificate: 'development' }),
     metrics: () => Promise.resolve('penstock_test 1\n'),
