@@ -292,6 +292,21 @@ describe('segments', () => {
     expect(all.filter(({ role }) => role === 'key-frame')).toHaveLength(200);
   });
 
+  it('are few at once on a disk that does not open them: the last one goes on', async () => {
+    const stage = new TakeStage({ segment: { maxDuration: 1000, maxSize: null } });
+    const publication = await stage.publish();
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    stage.onCreate = () => opened;
+    const sent = stream(20);
+    put(publication, sent);
+    open();
+    await publication.end('unpublished');
+    expect(stage.files).toHaveLength(recorderLimits.unfinishedSegments);
+    const all = stage.files.flatMap((_, index) => frames(stage.tags(index)));
+    expect(plain(all)).toEqual(plain(frames(sent)));
+  });
+
   it('that open slowly lose nothing, hold the publisher when two slabs wait, and keep their order', async () => {
     const stage = new TakeStage({ segment: { maxDuration: 1000, maxSize: null } });
     const publication = await stage.publish();
