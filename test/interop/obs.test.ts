@@ -4,6 +4,7 @@ import { describe, expect, it, onTestFinished } from 'vitest';
 import { TagType } from '../../src/flv/tag.ts';
 import { TestAppliance } from '../support/appliance.ts';
 import { firstDifference, type Frame, framesIn, syntheticFrames } from '../support/media.ts';
+import type { TLSSocket } from 'node:tls';
 import { ObsEncoder, type ObsOptions } from '../support/obs-encoder.ts';
 import { runReal } from '../support/real-process.ts';
 
@@ -58,7 +59,7 @@ describe('OBS', () => {
     const { key, id } = await appliance.createKey('live/camera-1');
     const encoder = obs(appliance, { key });
     await encoder.published;
-    expect(encoder.socket.authorized).toBe(true);
+    expect((encoder.socket as TLSSocket).authorized).toBe(true);
     expect(encoder.answers.commands).toEqual(['_result', '_result', '_result', '_result', 'onStatus']);
     const sent = frames('obs');
     await encoder.stream(sent);

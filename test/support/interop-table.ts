@@ -32,6 +32,7 @@ export const notes = {
   c: "Debian's build of librtmp writes beyond its own memory when it signs in, and crashes.",
   d: 'A client certificate is a matter of TLS.',
   e: 'ffmpeg does not show its certificate inside a tunnel.',
+  f: 'OBS has code for it; the script has not, so it was not tried.',
 } as const;
 export type Note = keyof typeof notes;
 

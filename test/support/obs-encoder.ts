@@ -1,8 +1,9 @@
-// OBS Studio as far as the wire is concerned, over TLS with server name and verification: the simple handshake,
+// OBS Studio as far as the wire is concerned, plain or over TLS with server name and verification: the simple handshake,
 // type-1 headers on chunk stream 3, chunks of 4096, all media on chunk stream 4. It waits for each answer where
 // OBS waits. WIRE 1-5. Leaves out reconnecting, which tests do themselves.
 import { randomBytes } from 'node:crypto';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { AmfObject } from '../../src/amf/amf-value.ts';
 import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
 import type { Fmt } from '../../src/chunk/chunk-writer.ts';
@@ -16,8 +17,8 @@ export interface ObsOptions {
   /** Server and key fields: `rtmps://localhost:PORT/live` and `psk_…`. */
   readonly app?: string;
   readonly key: string;
-  /** What the machine's trust store would hold. */
-  readonly ca: Buffer;
+  /** What the machine's trust store would hold; undefined: no TLS. */
+  readonly ca: Buffer | undefined;
   readonly serverName?: string;
 }
 
@@ -26,7 +27,7 @@ const control = 3;
 const media = 4;
 
 export class ObsEncoder {
-  readonly socket: TLSSocket;
+  readonly socket: Socket;
   /** Resolves at Publish.Start; rejects when the connection ends before. */
   readonly published: Promise<void>;
   readonly closed: Promise<void>;
@@ -47,14 +48,18 @@ export class ObsEncoder {
     this.#options = options;
     const { port, ca, serverName = 'localhost' } = options;
     // OBS verifies, always sends the name, and its TLS library speaks 1.2. WIRE 1.
-    this.socket = connect({ port, host: '127.0.0.1', ca, servername: serverName, maxVersion: 'TLSv1.2' });
+    const where = { port, host: '127.0.0.1' };
+    this.socket =
+      ca === undefined
+        ? connectTcp(where)
+        : connectTls({ ...where, ca, servername: serverName, maxVersion: 'TLSv1.2' });
     this.socket.setNoDelay(true);
     this.published = this.#started.promise;
     this.published.catch(() => undefined);
     this.closed = new Promise((resolve) => this.socket.once('close', () => resolve()));
     void this.closed.then(() => this.#started.reject(new Error('the connection ended')));
     this.socket.on('error', () => undefined);
-    this.socket.once('secureConnect', () =>
+    this.socket.once(ca === undefined ? 'connect' : 'secureConnect', () =>
       this.socket.write(Buffer.concat([Uint8Array.of(3), this.#packet])),
     );
     this.socket.on('data', (bytes: Buffer) => this.#receive(bytes));
