@@ -23,6 +23,11 @@ export class FileDigest {
   readonly #prefixes: string[] = [];
   #bytes = 0;
 
+  /** So many were pushed. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   push(piece: Uint8Array): void {
     let rest = piece;
     while (rest.length > 0) {

@@ -3,6 +3,7 @@
 import type { Archive } from '../archive/archive.ts';
 import type { RecordingEntry } from '../archive/catalogue-store.ts';
 import { TagReader } from '../flv/tag-reader.ts';
+import { ResourceError } from '../errors.ts';
 import { isSignedBy, type PublicKey } from './evidence-key.ts';
 import { differenceBetween, FileDigest } from './file-digest.ts';
 import { parseManifest, type Manifest } from './manifest.ts';
@@ -12,6 +13,7 @@ export type VerificationStatus =
   | 'ok'
   | 'altered'
   | 'missing'
+  | 'unreadable'
   | 'unsigned'
   | 'signature-bad'
   | 'segment-missing';
@@ -53,7 +55,11 @@ export async function verifyContent(
     return { status: 'signature-bad', detail: 'The manifest is signed, but is not that of this recording.' };
   }
   const digest = new FileDigest();
-  for await (const piece of pieces) digest.push(piece);
+  try {
+    for await (const piece of pieces) digest.push(piece);
+  } catch (error) {
+    return cannotBeRead(error, digest.bytes, await timeAt(content, digest.bytes), manifest);
+  }
   const found = digest.finish();
   const difference = differenceBetween(manifest, found);
   if (difference === undefined) return { status: 'ok', manifest };
@@ -91,6 +97,16 @@ export async function verifyRecording(
   return missing === undefined ? outcome : { ...outcome, status: 'segment-missing', detail: missing };
 }
 
+/** An encrypted file tells by itself where it is not as it was written; anything else is the disk's trouble. */
+function cannotBeRead(error: unknown, from: number, alteredAtMs: number, manifest: Manifest): Verification {
+  const reason = error instanceof Error ? error.message : String(error);
+  const damaged = error instanceof ResourceError && error.code === 'RECORDING_DAMAGED';
+  const detail = `It cannot be read behind byte ${from}: ${reason}`;
+  return damaged
+    ? { status: 'altered', detail, alteredFrom: from, alteredTo: manifest.bytes, alteredAtMs, manifest }
+    : { status: 'unreadable', detail, manifest };
+}
+
 /** Undefined when the chain holds. */
 async function missingBefore(
   { catalogue }: Pick<Archive, 'catalogue'>,
@@ -112,9 +128,13 @@ async function timeAt(content: Content, position: number): Promise<number> {
   const reader = new TagReader((tag, at) => {
     if (at <= position && tag.timestamp > time) time = tag.timestamp;
   });
-  for await (const piece of content() ?? []) {
-    reader.push(piece);
-    if (reader.wholeBytes > position || reader.status !== 'reading') break;
+  try {
+    for await (const piece of content() ?? []) {
+      reader.push(piece);
+      if (reader.wholeBytes > position || reader.status !== 'reading') break;
+    }
+  } catch {
+    // What cannot be read is behind the tags that were.
   }
   return time;
 }

@@ -1,3 +1,4 @@
+import { createSecretKey } from 'node:crypto';
 import { readFileSync, renameSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { openEvidenceKey } from '../../src/evidence/evidence-key.ts';
@@ -97,5 +98,30 @@ describe('verification', () => {
     const { archive, verify, first, second } = await signed();
     await archive.catalogue.update(first, { sha256: '0'.repeat(64) });
     expect((await verify(second)).status).toBe('segment-missing');
+  });
+
+  it('finds damage that an encrypted file tells by itself, and does not take a missing key for it', async () => {
+    const random = (length: number) => systemRandom.bytes(length);
+    const key = (byte: number) => createSecretKey(Buffer.alloc(32, byte));
+    const opened = await openEvidence({ encryption: { key: key(1), applies: () => true, random } });
+    const { archive, dataFolder, keeper, record } = opened;
+    const id = await record(manyTags());
+    await keeper.start();
+    await keeper.idle();
+    await keeper.stop();
+    const entry = (await archive.find(id))!;
+    const { publicKey } = opened.key;
+    expect((await verifyRecording(archive, entry, publicKey)).status).toBe('ok');
+    const other = await openEvidence({
+      dataFolder,
+      encryption: { key: key(2), applies: () => true, random },
+    });
+    expect((await verifyRecording(other.archive, entry, publicKey)).status).toBe('unreadable');
+    const stored = readFileSync(archive.pathOf(entry));
+    stored[2_000_000]! ^= 1;
+    writeFileSync(archive.pathOf(entry), stored);
+    const found = await verifyRecording(archive, entry, publicKey);
+    expect([found.status, found.alteredTo]).toEqual(['altered', entry.bytes]);
+    expect(found.alteredFrom).toBeLessThan(2_000_000);
   });
 });
