@@ -182,6 +182,7 @@ export async function buildAppliance(
     hub,
     signIn,
     liveSessions,
+    recordings: () => recorder.active,
     changes,
   });
   const challenges = new ChallengeAnswers();

@@ -7,9 +7,10 @@ import type { KeyGate } from '../keys/key-gate.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
+import type { StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
 import type { ChangeFeed } from '../store/change-feed.ts';
-import type { LiveSessionStore } from '../store/live-session-store.ts';
+import type { LiveSessionStore, RecordingStatus } from '../store/live-session-store.ts';
 import { kickTopic } from './stream-cli.ts';
 import type { Publishing } from './publishing.ts';
 import { Session, type SessionLimits } from './session.ts';
@@ -34,8 +35,17 @@ export interface SessionRegistryOptions {
   readonly hub: StreamHub;
   readonly signIn: SignInSettings;
   readonly liveSessions: LiveSessionStore;
+  /** What is made of each stream on the disk, for the list of streams. */
+  readonly recordings: () => Iterable<StreamRecording>;
   /** Where the command line asks for the end of a session. */
   readonly changes: Pick<ChangeFeed, 'on'>;
+}
+
+export interface StreamRecording {
+  readonly stream: StreamName;
+  readonly state: RecordingStatus | 'interrupted';
+  /** The code of the error, when it failed. */
+  readonly trouble: string | undefined;
 }
 
 export interface SessionFigures {
@@ -148,7 +158,6 @@ export class SessionRegistry implements Component {
       liveSessions.begin({
         sessionId: id,
         stream: publishing.stream,
-        keyId: publishing.keyId,
         door: session.transport.door,
         remote: address.includes(':') ? `[${address}]:${port}` : `${address}:${port}`,
         encoder: publishing.encoder,
@@ -175,6 +184,8 @@ export class SessionRegistry implements Component {
 
   #writeFigures(): void {
     const now = this.#options.clock.monotonic();
+    const recordings = new Map<StreamName, StreamRecording>();
+    for (const recording of this.#options.recordings()) recordings.set(recording.stream, recording);
     for (const session of this.#sessions) {
       for (const publishing of session.publishings) {
         const last = this.#figures.get(publishing);
@@ -183,7 +194,15 @@ export class SessionRegistry implements Component {
         last.bytes = publishing.bytes;
         last.at = now;
         const { encoder, videoCodec, audioCodec } = publishing;
-        this.#options.liveSessions.update(last.id, { encoder, videoCodec, audioCodec, bitrate });
+        const { state, trouble } = recordings.get(publishing.stream) ?? {};
+        this.#options.liveSessions.update(last.id, {
+          encoder,
+          videoCodec,
+          audioCodec,
+          bitrate,
+          recording: state === 'interrupted' ? 'recording' : state,
+          recordingError: trouble,
+        });
       }
     }
   }

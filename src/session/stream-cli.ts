@@ -15,18 +15,21 @@ export const kickTopic = 'kick';
 export async function listStreams(liveSessions: Pick<LiveSessionStore, 'list'>): Promise<Report> {
   const sessions = await liveSessions.list();
   if (sessions.length === 0) return { json: [], text: 'Nothing is being published.' };
-  const rows = sessions.map(({ stream, door, remote, encoder, since, videoCodec, audioCodec, bitrate }) => [
-    stream,
-    door,
-    remote,
-    encoder,
-    since,
-    [videoCodec, audioCodec].filter((codec) => codec !== null).join(' + '),
-    bitrate === null ? '' : `${(bitrate / 1_000_000).toFixed(2)} Mbit/s`,
+  const rows = sessions.map((session) => [
+    session.stream,
+    session.door,
+    session.remote,
+    session.encoder,
+    session.since,
+    [session.videoCodec, session.audioCodec].filter((codec) => codec !== null).join(' + '),
+    session.bitrate === null ? '' : `${(session.bitrate / 1_000_000).toFixed(2)} Mbit/s`,
+    session.recordingError === null
+      ? (session.recording ?? '')
+      : `${session.recording ?? ''}: ${session.recordingError}`,
   ]);
   return {
     json: sessions,
-    text: formatTable(['STREAM', 'DOOR', 'FROM', 'ENCODER', 'SINCE', 'CODECS', 'BITRATE'], rows),
+    text: formatTable(['STREAM', 'DOOR', 'FROM', 'ENCODER', 'SINCE', 'CODECS', 'BITRATE', 'DISK'], rows),
   };
 }
 

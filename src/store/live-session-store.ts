@@ -1,13 +1,18 @@
-// Who is on the air, where other processes can see it: `penstock stream list` asks here. A server keeps a
-// heartbeat on its rows; rows without one belong to a server that crashed, and are neither listed nor kept.
+// Who is on the air, where other processes can see it: `penstock stream list` asks here. A server keeps one row with
+// all of its sessions and a heartbeat on it; a row without one belongs to a server that crashed, and is neither
+// listed nor kept.
 import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
-import type { KeyId, StreamName } from '../ops/names.ts';
-import type { LiveSessionTable } from './schema.ts';
+import type { StreamName } from '../ops/names.ts';
 import type { Store } from './store.ts';
 
 const heartbeatMs = 2000;
 const silenceMs = 10_000;
+/** Sessions come and go in bunches: they are written down at most so often, in milliseconds. */
+const shortestPauseMs = 200;
+
+/** What is made of a stream on the disk; null where nobody records it. */
+export type RecordingStatus = 'recording' | 'stalled' | 'failed';
 
 /** One entry of `penstock stream list --json`. */
 interface LiveSession {
@@ -23,12 +28,14 @@ interface LiveSession {
   readonly audioCodec: string | null;
   /** Bits per second. */
   readonly bitrate: number | null;
+  readonly recording: RecordingStatus | null;
+  /** The code of the error, when it `failed`. */
+  readonly recordingError: string | null;
 }
 
 interface NewLiveSession {
   readonly sessionId: string;
   readonly stream: StreamName;
-  readonly keyId: KeyId;
   readonly door: string;
   readonly remote: string;
   readonly encoder: string;
@@ -36,21 +43,26 @@ interface NewLiveSession {
   readonly since: number;
 }
 
-interface LiveSessionFigures {
+export interface LiveSessionFigures {
   readonly encoder?: string | undefined;
   readonly videoCodec?: string | undefined;
   readonly audioCodec?: string | undefined;
   /** Bits per second. */
   readonly bitrate?: number | undefined;
+  /** Undefined: nobody records it. */
+  readonly recording: RecordingStatus | undefined;
+  readonly recordingError: string | undefined;
 }
 
 export interface LiveSessionStore {
+  /** Resolves when others can see it. */
   begin(session: NewLiveSession): Promise<void>;
   /**
-   * Leaves out what is not given; does nothing when the session has ended. Others see it with the next
+   * Leaves out figures that are not given; does nothing when the session has ended. Others see it with the next
    * heartbeat: one write for all sessions, where a write for each would cost a busy server dearly.
    */
   update(sessionId: string, figures: LiveSessionFigures): void;
+  /** Resolves when others no longer see it. */
   end(sessionId: string): Promise<void>;
   /** Sessions of every living server, the oldest first. */
   list(): Promise<readonly LiveSession[]>;
@@ -75,8 +87,10 @@ class SqlLiveSessionStore implements LiveSessionStore {
   readonly #clock: Clock;
   readonly #log: Log;
   readonly #serverId: string;
-  readonly #own = new Map<string, LiveSessionTable>();
-  #cancel: CancelTimer | undefined;
+  readonly #own = new Map<string, LiveSession>();
+  #cancelBeat: CancelTimer | undefined;
+  #writtenAt = -Infinity;
+  #writing: { readonly written: Promise<void>; readonly cancel: () => void } | undefined;
 
   constructor({ store, clock, log, serverId = '' }: LiveSessionStoreOptions) {
     this.#store = store;
@@ -85,71 +99,60 @@ class SqlLiveSessionStore implements LiveSessionStore {
     this.#serverId = serverId;
   }
 
-  async begin({ sessionId, keyId, ...rest }: NewLiveSession): Promise<void> {
-    const row: LiveSessionTable = {
+  async begin({ sessionId, since, ...rest }: NewLiveSession): Promise<void> {
+    this.#own.set(sessionId, {
       ...rest,
-      session_id: sessionId,
-      server_id: this.#serverId,
-      key_id: keyId,
-      video_codec: null,
-      audio_codec: null,
+      sessionId,
+      since: new Date(since).toISOString(),
+      videoCodec: null,
+      audioCodec: null,
       bitrate: null,
-      updated_at: this.#clock.now(),
-    };
-    this.#own.set(sessionId, row);
-    this.#cancel ??= this.#clock.every(heartbeatMs, () => void this.#beat());
-    const [oldest, newest] = this.#heardBetween();
-    await this.#store.db
-      .deleteFrom('live_sessions')
-      .where((row) => row.or([row('updated_at', '<', oldest), row('updated_at', '>', newest)]))
-      .execute();
-    await this.#write([row]);
+      recording: null,
+      recordingError: null,
+    });
+    this.#cancelBeat ??= this.#clock.every(heartbeatMs, () => void this.#beat());
+    await this.#writeSoon();
   }
 
-  update(sessionId: string, { encoder, videoCodec, audioCodec, bitrate }: LiveSessionFigures): void {
-    const row = this.#own.get(sessionId);
-    if (row === undefined) return;
-    if (encoder !== undefined) row.encoder = encoder;
-    if (videoCodec !== undefined) row.video_codec = videoCodec;
-    if (audioCodec !== undefined) row.audio_codec = audioCodec;
-    if (bitrate !== undefined) row.bitrate = Math.round(bitrate);
+  update(sessionId: string, figures: LiveSessionFigures): void {
+    const session = this.#own.get(sessionId);
+    if (session === undefined) return;
+    const { encoder, videoCodec, audioCodec, bitrate, recording, recordingError } = figures;
+    this.#own.set(sessionId, {
+      ...session,
+      encoder: encoder ?? session.encoder,
+      videoCodec: videoCodec ?? session.videoCodec,
+      audioCodec: audioCodec ?? session.audioCodec,
+      bitrate: bitrate === undefined ? session.bitrate : Math.round(bitrate),
+      recording: recording ?? null,
+      recordingError: recordingError ?? null,
+    });
   }
 
   async end(sessionId: string): Promise<void> {
-    this.#own.delete(sessionId);
-    await this.#store.db.deleteFrom('live_sessions').where('session_id', '=', sessionId).execute();
+    if (this.#own.delete(sessionId)) await this.#writeSoon();
   }
 
   async list(): Promise<readonly LiveSession[]> {
     const [oldest, newest] = this.#heardBetween();
     const rows = await this.#store.db
-      .selectFrom('live_sessions')
-      .selectAll()
+      .selectFrom('live_servers')
+      .select('sessions')
       .where('updated_at', '>=', oldest)
       .where('updated_at', '<=', newest)
-      .orderBy('since')
-      .orderBy('session_id')
       .execute();
-    return rows.map((row) => ({
-      stream: row.stream as StreamName,
-      sessionId: row.session_id,
-      door: row.door,
-      remote: row.remote,
-      encoder: row.encoder,
-      since: new Date(row.since).toISOString(),
-      videoCodec: row.video_codec,
-      audioCodec: row.audio_codec,
-      bitrate: row.bitrate,
-    }));
+    const sessions = rows.flatMap((row) => JSON.parse(row.sessions) as LiveSession[]);
+    return sessions.toSorted((one, other) =>
+      `${one.since} ${one.sessionId}` < `${other.since} ${other.sessionId}` ? -1 : 1,
+    );
   }
 
   async close(): Promise<void> {
-    this.#cancel?.();
-    const ids = [...this.#own.keys()];
+    this.#cancelBeat?.();
+    this.#cancelBeat = undefined;
     this.#own.clear();
-    if (ids.length > 0) {
-      await this.#store.db.deleteFrom('live_sessions').where('session_id', 'in', ids).execute();
-    }
+    this.#writing?.cancel();
+    await this.#store.db.deleteFrom('live_servers').where('server_id', '=', this.#serverId).execute();
   }
 
   // Also heartbeats from the future count as silence: the clock was set back, and living servers write anew.
@@ -158,24 +161,50 @@ class SqlLiveSessionStore implements LiveSessionStore {
     return [now - silenceMs, now + silenceMs];
   }
 
-  // Whole rows, so that rows which another server took for dead (this process was stopped for a while) return.
+  // The whole row, so that one which another server took for dead (this process was stopped for a while) returns.
   async #beat(): Promise<void> {
     try {
-      for (const row of this.#own.values()) row.updated_at = this.#clock.now();
-      await this.#write([...this.#own.values()]);
+      await this.#write();
     } catch (error) {
       this.#log.warn('heartbeat.failed', { reason: String(error) });
     }
   }
 
-  async #write(rows: readonly LiveSessionTable[]): Promise<void> {
-    const living = rows.filter((row) => this.#own.get(row.session_id) === row);
-    // 12 parameters a row, and SQLite takes 32,766 in one statement.
-    for (let start = 0; start < living.length; start += 1000) {
-      await this.#store.db
-        .replaceInto('live_sessions')
-        .values(living.slice(start, start + 1000))
-        .execute();
-    }
+  /** At once after a pause, else when the pause is over; those who ask meanwhile share one write. */
+  #writeSoon(): Promise<void> {
+    if (this.#writing !== undefined) return this.#writing.written;
+    const pause = this.#writtenAt + shortestPauseMs - this.#clock.monotonic();
+    if (pause <= 0) return this.#sweepAndWrite();
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const stop = this.#clock.after(pause, () => {
+      this.#writing = undefined;
+      this.#sweepAndWrite().then(resolve, reject);
+    });
+    const cancel = () => {
+      stop();
+      this.#writing = undefined;
+      resolve();
+    };
+    this.#writing = { written: promise, cancel };
+    return promise;
+  }
+
+  async #sweepAndWrite(): Promise<void> {
+    this.#writtenAt = this.#clock.monotonic();
+    const [oldest, newest] = this.#heardBetween();
+    await this.#store.db
+      .deleteFrom('live_servers')
+      .where((row) => row.or([row('updated_at', '<', oldest), row('updated_at', '>', newest)]))
+      .execute();
+    await this.#write();
+  }
+
+  async #write(): Promise<void> {
+    const row = {
+      server_id: this.#serverId,
+      sessions: JSON.stringify([...this.#own.values()]),
+      updated_at: this.#clock.now(),
+    };
+    await this.#store.db.replaceInto('live_servers').values(row).execute();
   }
 }

@@ -184,4 +184,14 @@ const migrations: readonly string[] = [
   ALTER TABLE stream_keys ADD COLUMN verifiers TEXT;
   ALTER TABLE stream_keys ADD COLUMN previous_verifiers TEXT;
   `,
+  `
+  -- One row for each server that runs, however many streams it has: a row for each stream, written every two seconds,
+  -- took more of a busy server than its disk.
+  DROP TABLE live_sessions;
+  CREATE TABLE live_servers (
+    server_id  TEXT PRIMARY KEY,
+    sessions   TEXT NOT NULL,
+    updated_at INTEGER NOT NULL
+  ) STRICT;
+  `,
 ];

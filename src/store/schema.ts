@@ -7,7 +7,7 @@ export interface Schema {
   api_tokens: ApiTokenTable;
   recordings: RecordingTable;
   removed_recordings: RemovedRecordingTable;
-  live_sessions: LiveSessionTable;
+  live_servers: LiveServerTable;
   changes: ChangeTable;
   audit: AuditTable;
   client_certificates: ClientCertificateTable;
@@ -100,21 +100,11 @@ interface RemovedRecordingTable {
   removed_at: number;
 }
 
-export interface LiveSessionTable {
-  session_id: string;
+export interface LiveServerTable {
   /** One run of one server process. */
   server_id: string;
-  stream: string;
-  key_id: string;
-  door: string;
-  remote: string;
-  encoder: string;
-  since: number;
-  video_codec: string | null;
-  audio_codec: string | null;
-  /** Bits per second. */
-  bitrate: number | null;
-  /** Heartbeat of the server; an old one means that the server is gone. */
+  /** JSON: what `penstock stream list` shows of it. */
+  sessions: string;
   updated_at: number;
 }
 

@@ -169,6 +169,8 @@ describe('penstock stream and recording, while ffmpeg publishes', () => {
       videoCodec: 'h264',
       audioCodec: 'aac',
       bitrate: expect.any(Number) as number,
+      recording: 'recording',
+      recordingError: null,
     });
     const bitrate = entry['bitrate'] as number;
     expect(bitrate).toBeGreaterThan(50_000);

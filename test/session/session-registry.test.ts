@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { StreamName } from '../../src/ops/names.ts';
 import type { LiveSessionStore } from '../../src/store/live-session-store.ts';
 import { TagType } from '../../src/flv/tag.ts';
 import { SessionRegistry } from '../../src/session/session-registry.ts';
@@ -54,6 +55,7 @@ async function openRegistry() {
     hub,
     signIn: { apps: [] },
     liveSessions,
+    recordings: () => [{ stream: 'live/one' as StreamName, state: 'failed', trouble: 'DISK_FULL' }],
     changes: {
       on: (topic, listener) => {
         expect(topic).toBe(kickTopic);
@@ -80,6 +82,8 @@ async function openRegistry() {
   return { ...stage, registry, liveSessions, connect, publish, kick, kicks };
 }
 
+const onDisk = { recording: 'failed', recordingError: 'DISK_FULL' };
+
 describe('the list of live sessions', () => {
   it('shows a publication from its start to its end, and nothing else', async () => {
     const { connect, publish, liveSessions, clock, registry } = await openRegistry();
@@ -94,7 +98,6 @@ describe('the list of live sessions', () => {
     expect(session).toEqual({
       sessionId: id,
       stream: 'live/two',
-      keyId: 'key-two',
       door: 'rtmps',
       remote: '[2001:db8::7]:4000',
       encoder: 'FMLE/3.0 (compatible; Penstock)',
@@ -126,9 +129,18 @@ describe('the list of live sessions', () => {
     expect(liveSessions.updates).toEqual([
       {
         id,
-        figures: { encoder: encoderName, videoCodec: 'h264', audioCodec: undefined, bitrate: 1_000_000 },
+        figures: {
+          encoder: encoderName,
+          videoCodec: 'h264',
+          audioCodec: undefined,
+          bitrate: 1_000_000,
+          ...onDisk,
+        },
       },
-      { id, figures: { encoder: encoderName, videoCodec: 'h264', audioCodec: undefined, bitrate: 0 } },
+      {
+        id,
+        figures: { encoder: encoderName, videoCodec: 'h264', audioCodec: undefined, bitrate: 0, ...onDisk },
+      },
     ]);
   });
 

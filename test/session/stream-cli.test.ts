@@ -16,6 +16,8 @@ const session: LiveSession = {
   videoCodec: 'h264',
   audioCodec: 'aac',
   bitrate: 3_000_000,
+  recording: 'failed' as const,
+  recordingError: 'DISK_FULL',
 };
 const list = (...sessions: LiveSession[]) => ({ list: async () => sessions });
 

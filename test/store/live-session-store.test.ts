@@ -1,6 +1,6 @@
 // Who is on the air, as another process sees it; servers that crash or sleep included.
 import { describe, expect, it, onTestFinished } from 'vitest';
-import type { KeyId, StreamName } from '../../src/ops/names.ts';
+import type { StreamName } from '../../src/ops/names.ts';
 import { openLiveSessionStore } from '../../src/store/live-session-store.ts';
 import { openStore } from '../../src/store/store.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -23,12 +23,14 @@ async function openServers() {
 const session = (sessionId: string, clock: FakeClock) => ({
   sessionId,
   stream: 'live/camera-1' as StreamName,
-  keyId: '7h2kq9d4' as KeyId,
   door: 'rtmps',
   remote: '203.0.113.7:50122',
   encoder: 'FMLE/3.0 (compatible; FMSc/1.0)',
   since: clock.now(),
 });
+
+const recorded = { recording: 'recording', recordingError: undefined } as const;
+const failed = { recording: 'failed', recordingError: 'DISK_FULL' } as const;
 
 describe('live session store', () => {
   it('lists a session in the shape of `stream list --json`, first without and then with its figures', async () => {
@@ -42,24 +44,39 @@ describe('live session store', () => {
       encoder: 'FMLE/3.0 (compatible; FMSc/1.0)',
       since: '2026-11-22T13:05:09.000Z',
     };
-    expect(await command.list()).toEqual([{ ...entry, videoCodec: null, audioCodec: null, bitrate: null }]);
-    server.update('k3f9', { videoCodec: 'avc1', bitrate: 2_500_000.4 });
-    server.update('k3f9', { audioCodec: 'mp4a', encoder: 'Lavf59.27.100' });
+    const unknown = {
+      videoCodec: null,
+      audioCodec: null,
+      bitrate: null,
+      recording: null,
+      recordingError: null,
+    };
+    expect(await command.list()).toEqual([{ ...entry, ...unknown }]);
+    server.update('k3f9', { videoCodec: 'avc1', bitrate: 2_500_000.4, ...recorded });
+    server.update('k3f9', { audioCodec: 'mp4a', encoder: 'Lavf59.27.100', ...failed });
     clock.advance(2000); // the next heartbeat
     await settled();
     expect(await command.list()).toEqual([
-      { ...entry, encoder: 'Lavf59.27.100', videoCodec: 'avc1', audioCodec: 'mp4a', bitrate: 2_500_000 },
+      {
+        ...entry,
+        encoder: 'Lavf59.27.100',
+        videoCodec: 'avc1',
+        audioCodec: 'mp4a',
+        bitrate: 2_500_000,
+        ...failed,
+      },
     ]);
     await server.end('k3f9');
-    server.update('k3f9', { bitrate: 1 });
+    server.update('k3f9', { bitrate: 1, ...recorded });
     expect(await command.list()).toEqual([]);
   });
 
   it('does not list a session that ended while it was being written', async () => {
     const { clock, server, command } = await openServers();
     const begun = server.begin(session('a', clock));
-    await server.end('a');
-    await begun;
+    const ended = server.end('a');
+    clock.advance(200);
+    await Promise.all([begun, ended]);
     expect(await command.list()).toEqual([]);
   });
 
@@ -123,11 +140,29 @@ describe('live session store', () => {
     expect((await command.list()).map(({ sessionId }) => sessionId)).toEqual(['b']);
   });
 
-  it('beats for thousands of sessions', async () => {
+  it('writes a bunch of beginnings and ends at once, for thousands of sessions', async () => {
     const { clock, server, command } = await openServers();
-    for (let count = 0; count < 2100; count++) await server.begin(session(`s${count}`, clock));
+    const all = Array.from({ length: 2100 }, (_, count) => server.begin(session(`s${count}`, clock)));
+    clock.advance(200);
+    await Promise.all(all);
+    expect(await command.list()).toHaveLength(2100);
+    const ends = Array.from({ length: 100 }, (_, count) => server.end(`s${count}`));
+    clock.advance(200);
+    await Promise.all(ends);
     clock.advance(12_000);
     await settled();
-    expect(await command.list()).toHaveLength(2100);
+    expect(await command.list()).toHaveLength(2000);
+  });
+
+  it('lets nobody wait for a write that its end has taken back', async () => {
+    const { clock, server, command } = await openServers();
+    await server.begin(session('a', clock));
+    const timers = clock.timers;
+    const late = server.begin(session('b', clock));
+    await server.close();
+    await late;
+    expect(clock.timers).toBe(timers - 1); // the heartbeat
+    clock.advance(1000);
+    expect(await command.list()).toEqual([]);
   });
 });
