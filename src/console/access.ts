@@ -14,14 +14,37 @@ export interface ApiEnv {
   Bindings: HttpBindings;
 }
 
+/** Who is at the other end, as the door knows it. */
+export interface Guest {
+  /** Behind trusted proxies the real one. */
+  readonly address: string;
+  /** The guest has shown something good and is no stranger any more, of whom there may be only so many. */
+  admit(): void;
+}
+
 export class Access {
   readonly #gate: TokenGate;
   readonly #log: Log;
   readonly #tokenIds = new WeakMap<IncomingMessage, string>();
+  readonly #guests = new WeakMap<IncomingMessage, Guest>();
 
   constructor(gate: TokenGate, log: Log) {
     this.#gate = gate;
     this.#log = log;
+  }
+
+  /** Call it first, for every request. */
+  receive(request: IncomingMessage, guest: Guest): void {
+    this.#guests.set(request, guest);
+  }
+
+  /** The guest has shown something good that is no token. */
+  admit(request: IncomingMessage): void {
+    this.#guests.get(request)?.admit();
+  }
+
+  addressOf(request: IncomingMessage): string | undefined {
+    return this.#guests.get(request)?.address;
   }
 
   /** Lets a request to the API pass when its token has the scope. */
@@ -37,14 +60,17 @@ export class Access {
   /** Undefined when the request may go on, else what to answer. Throws what the gate throws. */
   async refusal(request: IncomingMessage, scope: Scope): Promise<ApiProblem | undefined> {
     const bearer = bearerOf(request);
-    const verdict = await this.#gate.check(bearer, scope, request.socket.remoteAddress);
+    const verdict = await this.#gate.check(bearer, scope, this.addressOf(request));
     if (verdict.tokenId !== undefined) this.#tokenIds.set(request, verdict.tokenId);
-    if (verdict.granted) return undefined;
+    if (verdict.granted) {
+      this.admit(request);
+      return undefined;
+    }
     this.#log.warn('request.refused', {
       reason: verdict.reason,
       scope,
       token: verdict.tokenId,
-      peer: request.socket.remoteAddress,
+      peer: this.addressOf(request),
     });
     // RFC 6750 3: no error code for a request that shows no token at all.
     const error =

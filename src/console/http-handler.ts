@@ -10,7 +10,7 @@ import { sendEvent } from '../download/event-download.ts';
 import { isLink, openLink } from '../download/signed-link.ts';
 import { sendRecording } from '../download/recording-download.ts';
 import type { Clock } from '../ops/clock.ts';
-import { Access } from './access.ts';
+import { Access, type Guest } from './access.ts';
 import { problemOf } from './failure.ts';
 import { createHttpApi, type HttpApiParts } from './http-api.ts';
 
@@ -32,10 +32,10 @@ const sharedHeaders = {
   'Cache-Control': 'no-store',
 };
 
-/** For `http.Server`'s event `request`. */
+/** What the door calls with each request over TLS, and who sent it. */
 export function createHttpHandler(
   parts: HttpHandlerParts,
-): (request: IncomingMessage, response: ServerResponse) => void {
+): (request: IncomingMessage, response: ServerResponse, guest: Guest) => void {
   const { archive, audit, clock, log } = parts;
   const access = new Access(parts.tokenGate, log);
   const api = createHttpApi(parts, access);
@@ -85,6 +85,7 @@ export function createHttpHandler(
       sendProblem(response, { status: 403, detail: 'This link has expired, or is not whole.' });
       return;
     }
+    access.admit(request);
     const recording = await archive.openForRead(id);
     if (recording === undefined) throw noSuchRecording();
     noteDownload(request, recording.entry.stream, `recording ${id}`, 'link');
@@ -102,7 +103,7 @@ export function createHttpHandler(
       action: 'recording.downloaded',
       source,
       stream,
-      detail: `${what} to ${request.socket.remoteAddress}`,
+      detail: `${what} to ${access.addressOf(request)}`,
     });
   }
 
@@ -126,12 +127,13 @@ export function createHttpHandler(
       status: response.statusCode,
       complete: response.writableFinished,
       token: access.tokenIdOf(request),
-      peer: request.socket.remoteAddress,
+      peer: access.addressOf(request),
       milliseconds: Math.round(clock.monotonic() - begun),
     });
   }
 
-  return (request, response) => {
+  return (request, response, guest) => {
+    access.receive(request, guest);
     const begun = clock.monotonic();
     // Without the query: it may hold what opens something.
     const path = (request.url ?? '/').replace(/[?#].*$/s, '');

@@ -55,7 +55,11 @@ export interface DoorOptions {
   readonly random: Random;
   readonly log: Log;
   readonly onTransport: (transport: Transport) => void;
-  readonly onRequest: RequestListener;
+  readonly onRequest: (
+    request: IncomingMessage,
+    response: ServerResponse,
+    guest: { readonly address: string; admit(): void },
+  ) => void;
 }
 
 export class DoorServer implements Component {
@@ -227,7 +231,11 @@ export class DoorServer implements Component {
     const visitor = this.#httpVisitors.get(request.socket);
     if (visitor === undefined || this.#tunnels.handle(request, response, visitor)) return;
     if (!visitor.accept.has(door)) return refuseInWords(response, this.#wrongDoor(door));
-    if (door === 'https') return this.#options.onRequest(request, response);
+    if (door === 'https') {
+      const { peer, entry } = visitor;
+      const guest = { address: peer.address, admit: () => entry.admit() };
+      return this.#options.onRequest(request, response, guest);
+    }
     const page = this.#options.challenges.pageAt(request.url ?? '');
     if (page !== undefined) {
       response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).end(page); // RFC 8555 8.3

@@ -50,6 +50,21 @@ describe('access', () => {
     expect(served.log.of('request.refused').some(({ token }) => token === revoked.id)).toBe(true);
   });
 
+  it('makes a guest of a stranger with a good token, whose real address is told', async () => {
+    const served = await serveApi();
+    await served.ask('/healthz');
+    await served.ask('/api/v1/recordings', { token: 'ptk_wrong' });
+    expect(served.admitted).toEqual([]);
+    const { token } = await served.token('recordings:read');
+    await served.ask('/api/v1/recordings', { token });
+    expect(served.admitted).toEqual(['/api/v1/recordings']);
+    await served.ask('/api/v1/keys', { token });
+    expect(served.admitted).toHaveLength(1);
+    expect(new Set(served.log.of('request.refused').map(({ peer }) => peer))).toEqual(
+      new Set(['203.0.113.9']),
+    );
+  });
+
   it('is refused with 403 when the scope is missing, and given when it is there', async () => {
     const served = await serveApi();
     const everything = [...new Set(routes.map(([, , scope]) => scope))];

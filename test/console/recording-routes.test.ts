@@ -82,7 +82,7 @@ describe('recordings', () => {
     const fetched = {
       source: `token ${tokenId}`,
       stream: 'live/camera-0',
-      detail: `recording ${id} to 127.0.0.1`,
+      detail: `recording ${id} to 203.0.113.9`,
     };
     expect(served.audit.of('recording.downloaded')).toMatchObject([fetched, fetched, fetched]);
   });

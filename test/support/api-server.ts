@@ -62,7 +62,13 @@ export async function serveApi(overrides: Partial<HttpHandlerParts> = {}) {
     log,
     ...overrides,
   });
-  const server = createServer(handler);
+  const admitted: string[] = [];
+  const server = createServer((request, response) =>
+    handler(request, response, {
+      address: '203.0.113.9', // as a proxy told it
+      admit: () => void admitted.push(request.url ?? ''),
+    }),
+  );
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   onTestFinished(async () => {
@@ -122,7 +128,17 @@ export async function serveApi(overrides: Partial<HttpHandlerParts> = {}) {
     for await (const chunk of socket) answer += String(chunk);
     return answer;
   };
-  return { ask, raw, token, record, log, audit, context, clock };
+  return {
+    admitted,
+    ask,
+    raw,
+    token,
+    record,
+    log,
+    audit,
+    context,
+    clock,
+  };
 }
 
 export type ServedApi = Awaited<ReturnType<typeof serveApi>>;
