@@ -119,7 +119,7 @@ export async function writeOut(bytes: Uint8Array): Promise<void> {
   if (!process.stdout.write(bytes)) await new Promise((resolve) => process.stdout.once('drain', resolve));
 }
 
-export function jsonWanted(command: Command): boolean {
+function jsonWanted(command: Command): boolean {
   return command.opts<GlobalOptions>().json === true || command.commands.some((inner) => jsonWanted(inner));
 }
 

@@ -23,7 +23,7 @@ import {
 // its number and its place too, so none can be moved, copied or left out in the middle. A tail that is cut off shows
 // in the signed manifest, not here.
 
-export const sealedMagic = 'PSEALED1';
+const sealedMagic = 'PSEALED1';
 const indexMagic = 'PSINDEX1';
 /** Bytes in front of the first record. */
 export const sealedHeadLength = 64;

@@ -32,7 +32,7 @@ export interface PublicKey {
   readonly key: KeyObject;
 }
 
-export const publicKeyName = 'evidence-key.pub.pem';
+const publicKeyName = 'evidence-key.pub.pem';
 
 /** The key of this installation, made when there is none. @throws SetupError SECRET_FILE_UNUSABLE */
 export function openEvidenceKey(folder: string, random: Random): EvidenceKey {
