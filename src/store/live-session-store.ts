@@ -66,7 +66,7 @@ export interface LiveSessionStore {
   end(sessionId: string): Promise<void>;
   /** Sessions of every living server, the oldest first. */
   list(): Promise<readonly LiveSession[]>;
-  /** Ends what this server began. */
+  /** Ends what this server began. Idempotent. */
   close(): Promise<void>;
 }
 
@@ -148,7 +148,8 @@ class SqlLiveSessionStore implements LiveSessionStore {
   }
 
   async close(): Promise<void> {
-    this.#cancelBeat?.();
+    if (this.#cancelBeat === undefined) return; // nothing was begun, or all is over
+    this.#cancelBeat();
     this.#cancelBeat = undefined;
     this.#own.clear();
     this.#writing?.cancel();

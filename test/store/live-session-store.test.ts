@@ -136,6 +136,7 @@ describe('live session store', () => {
     await other.begin(session('b', clock));
     const timers = clock.timers;
     await server.close();
+    await server.close();
     expect(clock.timers).toBe(timers - 1);
     expect((await command.list()).map(({ sessionId }) => sessionId)).toEqual(['b']);
   });
