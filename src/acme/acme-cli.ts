@@ -9,7 +9,7 @@ import { AcmeIssuer, type AcmeOptions, type AcmeParts } from './acme-issuer.ts';
 import { namesKey } from './acme-order.ts';
 import type { AcmeState } from './acme-state.ts';
 import { AcmeFailure } from './explain-problem.ts';
-import { waitBefore, type Waiting } from './renewal-rule.ts';
+import { forget, waitBefore, type Waiting } from './renewal-rule.ts';
 
 export interface CertificateContext {
   /** Undefined when tls.certificate is not acme. */
@@ -35,6 +35,7 @@ const kindWords = {
   files: 'your own file',
   acme: 'ACME',
 } as const;
+const substituteWords = 'development authority, until there is one from ACME; clients do not trust it';
 
 /** @throws SetupError, ResourceError when a file cannot be used */
 export async function showCertificates({ acme, local, parts }: CertificateContext): Promise<Report> {
@@ -43,7 +44,7 @@ export async function showCertificates({ acme, local, parts }: CertificateContex
   const { store, kinds } = new AcmeIssuer(acme, parts);
   const found = await Promise.all(kinds.map((kind) => store.readCertificate(kind)));
   const bundles = found.filter((bundle) => bundle !== undefined);
-  const state = await store.readState();
+  const state = forget(await store.readState(), now);
   if (bundles.length > 0) return report(bundles, 'acme', state, now);
   return report(await local.load(), local.kind, state, now);
 }
@@ -62,8 +63,9 @@ export async function renewCertificates(context: CertificateContext, server: Run
     return { json: { renewed: false }, text };
   }
   const issuer = new AcmeIssuer(acme, parts);
-  const before = await issuer.store.readState();
-  refuseWhile(waitBefore(before, namesKey(issuer.names), parts.clock.now(), true));
+  const now = parts.clock.now();
+  const before = forget(await issuer.store.readState(), now);
+  refuseWhile(waitBefore(before, namesKey(issuer.names), now, true));
   if (server.runs) {
     await server.ask();
     const after = await finished(issuer, before, parts.clock);
@@ -153,12 +155,13 @@ function report(
   const blocks = json.map((one, index) =>
     formatFields([
       ['names', one.names.join(', ')],
-      ['from', kindWords[kind]],
+      ['from', state !== undefined && kind === 'development' ? substituteWords : kindWords[kind]],
       ['issuer', one.issuer],
       ['serial', one.serial],
       ['not after', `${one.notAfter} (${remaining(bundles[index]?.notAfter ?? 0, now)})`],
       ['next renewal', one.nextRenewalAt ?? undefined],
       ['file', one.file],
+      ['ACME', kind === 'acme' || state === undefined ? undefined : progressWords(state)],
       ['last error', error === null ? undefined : `${error.at}: ${error.reason}`],
       ['hint', error?.hint],
       ['next attempt', error?.nextAttemptAt ?? undefined],
@@ -167,6 +170,17 @@ function report(
   return { json, text: blocks.join('\n\n') };
 }
 
+/** How far the first certificate is; undefined when the last error tells. */
+function progressWords({ attemptedAt, finishedAt, lastError }: AcmeState): string | undefined {
+  if (attemptedAt > finishedAt)
+    return `an attempt began at ${formatInstant(attemptedAt)} and has not ended yet`;
+  return lastError === undefined
+    ? 'not asked yet; the server asks as soon as its listeners are open'
+    : undefined;
+}
+
 function remaining(notAfter: number, now: number): string {
-  return notAfter > now ? `in ${formatDuration(notAfter - now)}` : `${formatDuration(now - notAfter)} ago`;
+  return notAfter > now
+    ? `in ${formatDuration(notAfter - now)}`
+    : `expired ${formatDuration(now - notAfter)} ago`;
 }

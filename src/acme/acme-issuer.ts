@@ -14,6 +14,7 @@ import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
 import { type FileLock, tryLock } from '../store/file-lock.ts';
 import { AcmeHttp, type AcmeResponse } from './acme-http.ts';
+import { acmeLimits } from './acme-limits.ts';
 import { namesKey, orderCertificate } from './acme-order.ts';
 import type { AcmeState } from './acme-state.ts';
 import { AcmeStore, type KeyKind } from './acme-store.ts';
@@ -100,7 +101,9 @@ export class AcmeIssuer {
         const bundle = await this.store.readCertificate(kind);
         if (bundle === undefined || !this.names.every(({ name }) => bundle.names.includes(name)))
           return { kind, at: 0 };
-        if (renewal?.serial === bundle.serial) return { kind, at: renewal.at };
+        // Whatever the file says: it may be damaged.
+        if (renewal?.serial === bundle.serial)
+          return { kind, at: Math.min(renewal.at, rule.latestRenewal(bundle)) };
         // The second certificate goes with the first; alone it comes back only when that went wrong.
         return { kind, at: bundle.notBefore + (bundle.notAfter - bundle.notBefore) * 0.8 };
       }),
@@ -111,7 +114,10 @@ export class AcmeIssuer {
   async refreshRenewal(bundle: CertificateBundle): Promise<void> {
     const now = this.#parts.clock.now();
     const before = (await this.store.readState()).renewal;
-    if (before?.serial === bundle.serial && before.checkAt > now) return;
+    // Later than it is ever put off: the clock was set back.
+    const early = before !== undefined && before.checkAt > now;
+    if (early && before.serial === bundle.serial && before.checkAt <= now + acmeLimits.longestRetryAfter)
+      return;
     const lock = this.#lock();
     if (lock === undefined) return; // who holds it writes the state
     try {

@@ -6,6 +6,8 @@ export const acmeLimits = {
   requestTime: 20_000,
   /** Bytes of one answer. */
   responseSize: 1024 * 1024,
+  /** Bytes of one file in its part of the certificates folder; what is longer is damaged. */
+  fileSize: 4 * 1024 * 1024,
   /** Milliseconds that a validation, and then the certificate, is waited for. */
   waitTime: 120_000,
   /** Requests a minute, on the average, while attempts fail. */

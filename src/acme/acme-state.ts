@@ -53,6 +53,9 @@ export interface LastError {
   readonly hint: string;
 }
 
+/** Milliseconds: what a Date can be (ECMAScript 21.4.1.1). */
+const latestTime = 8.64e15;
+
 export const emptyState: AcmeState = {
   failures: 0,
   nextAttemptAt: 0,
@@ -116,5 +119,5 @@ function isText(value: unknown): value is string {
 }
 
 function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
+  return typeof value === 'number' && Math.abs(value) <= latestTime;
 }

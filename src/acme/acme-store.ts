@@ -11,6 +11,7 @@ import { ResourceError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
+import { acmeLimits } from './acme-limits.ts';
 import { type AcmeState, emptyState, formatState, parseState } from './acme-state.ts';
 
 export type KeyKind = 'ecdsa' | 'rsa';
@@ -141,9 +142,13 @@ export class AcmeStore {
     return this.#guarded(() => this.#replace(certificateFiles[kind], `${keyPem.reveal()}${chainPem}`));
   }
 
+  /** Empty, which is damaged, when it is no file of ours: a folder, or far too long. */
   async #read(name: string): Promise<string | undefined> {
+    const path = join(this.folder, name);
     try {
-      return await readFile(join(this.folder, name), 'utf8');
+      const found = await stat(path);
+      if (!found.isFile() || found.size > acmeLimits.fileSize) return '';
+      return await readFile(path, 'utf8');
     } catch (error) {
       if (codeOf(error) === 'ENOENT') return undefined;
       throw error;
@@ -178,6 +183,7 @@ export class AcmeStore {
   async #setAside<T>(name: string, instead: T): Promise<T> {
     const path = join(this.folder, name);
     const kept = `${path}.damaged`;
+    await rm(kept, { recursive: true, force: true }); // a folder could not be replaced
     await rename(path, kept);
     this.#parts.log.warn('certificate.damaged', { file: path, kept });
     return instead;

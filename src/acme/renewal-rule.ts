@@ -37,9 +37,13 @@ export function chooseRenewal(
   const suggested = window && window.start + dice() * (window.end - window.start);
   // Two thirds, less up to a thirtieth: installations that were started together do not come back together.
   const chosen = suggested ?? notBefore + life * (2 / 3 - dice() / 30);
-  // No suggestion may lead so near to the end that one failure is fatal.
-  const at = same ? before.at : Math.round(Math.min(chosen, notAfter - life / 10));
+  const at = Math.min(same ? before.at : Math.round(chosen), latestRenewal({ notBefore, notAfter }));
   return { serial, at, checkAt, ...(window === undefined ? {} : { window }) };
+}
+
+/** No suggestion may lead so near to the end that one failure is fatal. */
+export function latestRenewal({ notBefore, notAfter }: Omit<Lifetime, 'serial'>): number {
+  return notAfter - (notAfter - notBefore) / 10;
 }
 
 /** Milliseconds from a failed attempt to the next; jitter of a quarter either way. */
@@ -88,10 +92,15 @@ export function waitBefore(
   return certificates === undefined ? undefined : { waiting: 'certificates', until: certificates };
 }
 
-/** Leaves out what is too old to matter. */
+/**
+ * Leaves out what is too old to matter. A pause longer than any that is ever imposed was written down under a clock
+ * that has been set back since: as long as if it began now, it holds.
+ */
 export function forget(state: AcmeState, now: number): AcmeState {
   return {
     ...state,
+    nextAttemptAt: Math.min(state.nextAttemptAt, now + acmeLimits.longestRetryAfter),
+    notBefore: Math.min(state.notBefore, now + acmeLimits.longestRetryAfter),
     validations: state.validations.filter((at) => now - at < hour),
     issued: state.issued.filter((one: Issued) => now - one.at < week),
   };

@@ -150,3 +150,18 @@ it('asks nothing when it could not write down that it does', async () => {
 it('a host that no certificate can carry is refused at once', async () => {
   await expect(stageWith({ hosts: ['a b'] })).rejects.toMatchObject({ code: 'CONFIG_INVALID' });
 });
+
+it('a renewal that was put off beyond the end of the certificate, by a damaged file or another clock, is not', async () => {
+  const { authority, clock, issuer, store } = await stageWith();
+  await issuer.attempt(false);
+  const bundle = (await store.readCertificate('ecdsa'))!;
+  const far = clock.now() + 1000 * 86_400_000;
+  await store.saveState({
+    ...(await store.readState()),
+    renewal: { serial: bundle.serial, at: far, checkAt: far },
+  });
+  expect(await issuer.dueAt()).toBe(bundle.notAfter - (bundle.notAfter - bundle.notBefore) / 10);
+  authority.renewalWindow = { start: clock.now() + 1000, end: clock.now() + 3000 };
+  await issuer.refreshRenewal(bundle);
+  expect(await issuer.dueAt()).toBeLessThan(clock.now() + 3000);
+});

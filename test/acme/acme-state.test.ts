@@ -28,6 +28,7 @@ it.each([
   [formatState(full).replace('"checkAt": 2', '"checkAt": null')],
   [formatState(full).replace('"life": 10', '"life": []')],
   [formatState(full).replace('"hint": "h"', '"hint": 1')],
+  [formatState(full).replace('"nextAttemptAt": 4', '"nextAttemptAt": 1e300')], // no date
   [formatState(full).replace('"start": 1', '"start": {}')],
 ])('what is damaged is no state: %j', (text) => {
   expect(parseState(text)).toBeUndefined();

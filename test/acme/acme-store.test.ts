@@ -1,7 +1,8 @@
-import { readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { emptyState } from '../../src/acme/acme-state.ts';
+import { acmeLimits } from '../../src/acme/acme-limits.ts';
+import { emptyState, formatState } from '../../src/acme/acme-state.ts';
 import { AcmeStore, bundleOf } from '../../src/acme/acme-store.ts';
 import { Secret } from '../../src/bytes/secret.ts';
 import { makeIssuer, makeKey, makeLeaf } from '../support/certificate-files.ts';
@@ -66,6 +67,12 @@ it('keeps everything in one folder for each authority, closed to others, and rea
 
 it.each([
   ['state.json', '{"failures":', (store: AcmeStore) => store.readState(), emptyState],
+  [
+    'state.json',
+    ' '.repeat(acmeLimits.fileSize) + formatState(emptyState),
+    (store: AcmeStore) => store.readState(),
+    emptyState,
+  ],
   ['account.key', 'no key', (store: AcmeStore) => store.readAccount(), undefined],
   ['order.json', '{"url": 1}', (store: AcmeStore) => store.readOrder(), undefined],
   ['certificate.pem', leaf.pem, (store: AcmeStore) => store.readCertificate('ecdsa'), undefined],
@@ -79,6 +86,18 @@ it.each([
   expect(readFileSync(join(store.folder, `${name}.damaged`), 'utf8')).toBe(text);
   expect(await read(store)).toEqual(expected);
   expect(log.lines).toHaveLength(1);
+});
+
+it('a folder in the place of a file is set aside too, over what was set aside before', async () => {
+  const { store, log } = openStore();
+  await store.prepare();
+  for (let turn = 1; turn <= 2; turn += 1) {
+    mkdirSync(join(store.folder, 'state.json', 'deep'), { recursive: true });
+    expect(await store.readState()).toEqual(emptyState);
+    expect(log.of('certificate.damaged')).toHaveLength(turn);
+  }
+  await store.saveState({ ...emptyState, failures: 1 });
+  expect(await store.readState()).toMatchObject({ failures: 1 });
 });
 
 it('removes what a process that died has left, and nothing that is being written', async () => {

@@ -77,6 +77,11 @@ describe('an attempt', () => {
   it('is not held up for ever by a clock that was set back', () => {
     const validations = Array.from({ length: 9 }, () => now + 1000 * day);
     expect(wait({ validations })).toEqual({ waiting: 'validations', until: now + hour });
+    const later = { nextAttemptAt: now + 365 * day, notBefore: now + 365 * day };
+    expect(forget({ ...emptyState, ...later }, now)).toMatchObject({
+      nextAttemptAt: now + day,
+      notBefore: now + day,
+    });
   });
 });
 
