@@ -25,6 +25,8 @@ export class TrackHeaders {
   #pending: TrackHeader[] = [];
   #pendingBytes = 0;
   #metadata: ClientMetadata | undefined;
+  /** The onMetaData that was settled last, as it came. */
+  #metadataBody: Uint8Array | undefined;
 
   /** Sets a header aside, copied; false when there is no room for it. */
   offer(type: TagType, role: TagRole, body: Uint8Array, metadata?: ClientMetadata): boolean {
@@ -59,15 +61,21 @@ export class TrackHeaders {
     return this.#known.values();
   }
 
-  /** What was set aside, in order; from now on it holds. */
+  /** What was set aside, in order, but metadata that say what is known; from now on it holds. */
   settle(): readonly TrackHeader[] {
-    const settled = this.#pending;
+    const pending = this.#pending;
     this.discard();
-    for (const header of settled) {
-      if (header.metadata === undefined) this.#keep(header);
-      else this.#metadata = header.metadata;
-    }
-    return settled;
+    return pending.filter((header) => {
+      if (header.metadata === undefined) {
+        this.#keep(header);
+        return true;
+      }
+      // GStreamer says the same several times a second.
+      const known = this.#metadataBody !== undefined && Buffer.compare(this.#metadataBody, header.body) === 0;
+      this.#metadata = header.metadata;
+      this.#metadataBody = header.body;
+      return !known;
+    });
   }
 
   /** Forgets what was set aside. */

@@ -39,7 +39,9 @@ async function expectSound(recording: RecordingAnswer, sent: string, door: strin
   expect(state).toBe('complete');
   expectSoundFile(path);
   const [there, here] = [await probe(sent), await probe(path)];
-  expect(here.streams).toEqual(there.streams); // every frame decodes
+  // Every frame decodes. GStreamer repeats its metadata, of which ffprobe makes a stream of text; they are recorded once.
+  const media = there.streams.filter(({ codec_name: name }) => name !== 'text');
+  expect(here.streams).toEqual(media);
   expect(Number(here.format.duration) * 1000).toBeCloseTo(durationMs ?? 0, 0);
   expect(Math.abs(Number(here.format.duration) - 4)).toBeLessThan(0.15);
   const started = server.logged('publish.started').filter((line) => line['stream'] === stream);

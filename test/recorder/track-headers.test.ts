@@ -69,11 +69,13 @@ describe('headers', () => {
   it('hold the last metadata, apart from the tracks', () => {
     const headers = new TrackHeaders();
     const [one, two] = [new AmfObject([['width', 1]]), new AmfObject([['width', 2]])];
-    for (const metadata of [one, two])
-      headers.offer(TagType.ScriptData, 'metadata', new Uint8Array(9), metadata);
+    for (const [index, metadata] of [one, two].entries())
+      headers.offer(TagType.ScriptData, 'metadata', Uint8Array.of(index), metadata);
     expect(headers.metadata).toBeUndefined();
     expect(headers.settle().map(({ metadata }) => metadata)).toEqual([one, two]);
     expect([headers.metadata, bodies(headers.known)]).toEqual([two, []]);
+    headers.offer(TagType.ScriptData, 'metadata', Uint8Array.of(1), two);
+    expect(headers.settle()).toEqual([]); // what is said again is known
   });
 
   it('take bounded room, however many come', () => {
