@@ -15,14 +15,20 @@ export interface RecordingRequest {
   readonly continues?: RecordingId | undefined;
 }
 
+/** The encoder came back; its timestamps jumped; the disk did not take them; it was too slow. */
+export const gapReasons = ['reconnect', 'timestamps', 'disk', 'stalled'] as const;
+export type GapReason = (typeof gapReasons)[number];
+
+/** Gaps noted of one recording; of more only the number of the noted ones is known. */
+export const mostGaps = 1000;
+
 /** Where media is missing in a recording, or was moved. */
 export interface RecordingGap {
   /** Milliseconds from the beginning of the file: the first tag behind the gap. */
   readonly at: number;
   /** Milliseconds of the stream's time that are not there; below 0 when its timestamps jumped back. */
   readonly missing: number;
-  /** The encoder came back; its timestamps jumped; the disk did not take them; it was too slow. */
-  readonly reason: 'reconnect' | 'timestamps' | 'disk' | 'stalled';
+  readonly reason: GapReason;
   /** Tags that came and were not written, where that is known. */
   readonly dropped?: number;
 }

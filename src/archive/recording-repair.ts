@@ -9,6 +9,7 @@ import { FileSummary } from '../flv/file-summary.ts';
 import { anyMetadataOf, SalvageReader, type Hole } from '../flv/salvage-reader.ts';
 import { fileHeaderLength, previousTagSizeLength, tagSize, writeTag } from '../flv/tag-writer.ts';
 import { TagType } from '../flv/tag.ts';
+import type { RecordingGap } from './open-recording.ts';
 import { readPieces, scanRecording } from './recording-scan.ts';
 import type { RecordingVault } from './recording-vault.ts';
 
@@ -20,6 +21,8 @@ export interface RepairedRecording {
   readonly bytes: number;
   /** Bytes of the torn or zero-filled tail that were cut off. */
   readonly cutBytes: number;
+  /** As marked in the file. */
+  readonly gaps: readonly RecordingGap[];
 }
 
 /** Repairs `path` + `.part`. Undefined: it held no whole tag and was removed. Throws ResourceError, and what `signal` says. */
@@ -30,7 +33,7 @@ export async function repairRecording(
 ): Promise<RepairedRecording | undefined> {
   const { file, stored } = await vault.reopen(path);
   try {
-    const { summary, wholeBytes, client } = await scanRecording(stored, signal);
+    const { summary, wholeBytes, client, gaps } = await scanRecording(stored, signal);
     if (summary.tags === 0) {
       await file.discard();
       return undefined;
@@ -39,7 +42,7 @@ export async function repairRecording(
     if (cutBytes > 0) await file.truncate(wholeBytes);
     await file.patch(0, finalHead(client, summary, wholeBytes));
     await file.seal();
-    return { durationMs: summary.durationMs, bytes: wholeBytes, cutBytes };
+    return { durationMs: summary.durationMs, bytes: wholeBytes, cutBytes, gaps };
   } finally {
     await file.close();
   }
@@ -53,8 +56,8 @@ export async function measureRecording(
 ): Promise<RepairedRecording> {
   const handle = await vault.open(path);
   try {
-    const { summary, wholeBytes } = await scanRecording(handle, signal);
-    return { durationMs: summary.durationMs, bytes: wholeBytes, cutBytes: 0 };
+    const { summary, wholeBytes, gaps } = await scanRecording(handle, signal);
+    return { durationMs: summary.durationMs, bytes: wholeBytes, cutBytes: 0, gaps };
   } finally {
     await handle.close();
   }

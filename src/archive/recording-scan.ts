@@ -3,8 +3,11 @@
 import { clientMetadataOf, headLength, type ClientMetadata } from '../flv/file-head.ts';
 import { FileSummary } from '../flv/file-summary.ts';
 import { parsePreviousTagSize, parseTagHeader, TagReader } from '../flv/tag-reader.ts';
-import type { StoredFile } from './recording-vault.ts';
+import { gapMarkOf } from '../flv/script-data.ts';
 import { previousTagSizeLength, tagHeaderLength } from '../flv/tag-writer.ts';
+import { TagType } from '../flv/tag.ts';
+import { gapReasons, mostGaps, type RecordingGap } from './open-recording.ts';
+import type { StoredFile } from './recording-vault.ts';
 
 const pieceSize = 256 * 1024;
 
@@ -14,6 +17,8 @@ export interface RecordingScan {
   readonly wholeBytes: number;
   /** From the head; undefined when the client sent none or the head is damaged. */
   readonly client: ClientMetadata | undefined;
+  /** Where the recorder marked that something is missing. */
+  readonly gaps: readonly RecordingGap[];
 }
 
 /** Reads all tags. The head may be damaged (its place is known), the tags end at the first that is not whole. */
@@ -23,8 +28,14 @@ export async function scanRecording(handle: StoredFile, signal?: AbortSignal): P
   const client = clientMetadataOf(head.subarray(0, bytesRead));
 
   const summary = new FileSummary();
+  const gaps: RecordingGap[] = [];
   const reader = new TagReader(
-    (tag, position) => summary.add(tag.type, tag.role, tag.timestamp, position, tag.body),
+    ({ type, role, timestamp, body }, position) => {
+      summary.add(type, role, timestamp, position, body);
+      // Marks are stamped 0, which data of the encoder behind the first frame never are.
+      const gap = type === TagType.ScriptData && timestamp === 0 ? gapIn(body) : undefined;
+      if (gap !== undefined && gaps.length < mostGaps) gaps.push(gap);
+    },
     { position: headLength },
   );
   for await (const piece of readPieces(handle, headLength, Infinity)) {
@@ -32,7 +43,9 @@ export async function scanRecording(handle: StoredFile, signal?: AbortSignal): P
     reader.push(piece);
     if (reader.status !== 'reading') break;
   }
-  return { summary, wholeBytes: reader.wholeBytes, client };
+  // A mark behind which nothing more was written marks nothing.
+  const kept = gaps.filter(({ at }) => at >= 0 && at <= summary.lastTimestamp);
+  return { summary, wholeBytes: reader.wholeBytes, client, gaps: kept };
 }
 
 /** Bytes `start` to `end` (not included), or to the end of the file; each piece is a buffer of its own. */
@@ -77,4 +90,12 @@ async function lastTimestamp(handle: StoredFile, end: number): Promise<number | 
   await handle.read(bytes, 0, bytes.length, start);
   const header = parseTagHeader(bytes);
   return header?.bodyLength === size - tagHeaderLength ? header.timestamp : undefined;
+}
+
+function gapIn(body: Uint8Array): RecordingGap | undefined {
+  const mark = gapMarkOf(body);
+  const reason = gapReasons.find((known) => known === mark?.reason);
+  if (mark === undefined || reason === undefined) return undefined;
+  const { at, missing, dropped } = mark;
+  return { at, missing, reason, ...(dropped !== undefined && { dropped }) };
 }

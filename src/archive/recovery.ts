@@ -103,9 +103,9 @@ export class Recovery {
   ): Promise<void> {
     const { id, stream, keyId, startedAt, path } = lost;
     const { catalogue, log } = this.#parts;
-    const { durationMs, bytes, cutBytes } = repaired;
+    const { durationMs, bytes, cutBytes, gaps } = repaired;
     const end = endedAt ?? startedAt + durationMs;
-    const outcome = { state: 'recovered', endedAt: end, durationMs, bytes } as const;
+    const outcome = { state: 'recovered', endedAt: end, durationMs, bytes, gaps } as const;
     if ((await catalogue.find(id)) === undefined) {
       await catalogue.add({ id, stream, keyId, startedAt, ...outcome, path });
     } else await catalogue.finish(id, outcome);

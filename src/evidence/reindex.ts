@@ -68,9 +68,9 @@ async function addRow(
     await catalogue.add({ ...file, ...factsOf(manifest) });
     return 'added';
   }
-  const { durationMs, bytes } = await measureRecording(vault, file.path);
+  const { durationMs, bytes, gaps } = await measureRecording(vault, file.path);
   const endedAt = file.startedAt + durationMs;
-  await catalogue.add({ ...file, state: 'recovered', endedAt, durationMs, bytes });
+  await catalogue.add({ ...file, state: 'recovered', endedAt, durationMs, bytes, gaps });
   return 'added';
 }
 

@@ -1,5 +1,6 @@
 // What one recording may hold in memory, how hard all of them together may lean on the disk, and what a stream with
 // an odd clock or odd parameters can make of its files.
+import { mostGaps } from '../archive/open-recording.ts';
 
 export const recorderLimits = {
   /** Milliseconds that a publisher is held back before its disk counts as stalled and memory takes what comes. */
@@ -24,7 +25,7 @@ export const recorderLimits = {
   /** Milliseconds that a track may step back and be put at the time of its last tag; more is a jump. */
   backwardJump: 1000,
   /** Gaps noted of one file; of more only the number of the noted ones is known. */
-  gaps: 1000,
+  gaps: mostGaps,
   /** Milliseconds of one file, far below the 2^31 that players count to; the next key frame begins another. */
   segmentTime: 24 * 24 * 3600 * 1000,
   /** Files that changed codec parameters may begin at once; further changes stay within their file. */

@@ -143,7 +143,7 @@ export class RecordingWriter {
   mark(gap: RecordingGap): void {
     if (this.#gaps.length >= recorderLimits.gaps) return;
     this.#gaps.push(gap);
-    this.put(TagType.ScriptData, 'metadata', scriptTime, gapScript(gap.at, gap.missing, gap.reason));
+    this.put(TagType.ScriptData, 'metadata', scriptTime, gapScript(gap));
   }
 
   /** Hands what is in memory to the disk. */

@@ -50,7 +50,7 @@ describe('the repair', () => {
     const { part, sealed } = await killed();
     const { result, file } = await repair(part);
     expect(file).toEqual(sealed);
-    expect(result).toEqual({ durationMs: 60 * 40 + 5, bytes: sealed.length, cutBytes: 0 });
+    expect(result).toEqual({ durationMs: 60 * 40 + 5, bytes: sealed.length, cutBytes: 0, gaps: [] });
   });
 
   it('keeps every whole tag of a file that is cut anywhere, and nothing else', async () => {

@@ -2,10 +2,14 @@ import { open } from 'node:fs/promises';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
+import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
+import { mostGaps } from '../../src/archive/open-recording.ts';
 import { measureLive, readPieces, scanRecording } from '../../src/archive/recording-scan.ts';
 import { headLength, provisionalHead } from '../../src/flv/file-head.ts';
+import { gapScript } from '../../src/flv/script-data.ts';
+import { TagType } from '../../src/flv/tag.ts';
 import { beginRecording, openTestArchive, someTags } from '../support/archive.ts';
-import { avcTag } from '../support/media-tags.ts';
+import { avcTag, tagOf } from '../support/media-tags.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
 async function opened(path: string) {
@@ -39,6 +43,42 @@ describe('scanning', () => {
     expect(torn.durationMs).toBe(59 * 40);
     expect(torn.bytes).toBeLessThan(whole.bytes - 3);
     expect(torn.bytes).toBe((await scanRecording(handle)).wholeBytes);
+  });
+
+  it('reads the marks of gaps, but believes no stranger and no mark that stands for nothing', async () => {
+    const { archive } = await openTestArchive();
+    const script = (body: Uint8Array, timestamp = 0) => tagOf(TagType.ScriptData, timestamp, body);
+    const mark = (at: number, reason = 'reconnect') => script(gapScript({ at, missing: 700, reason }));
+    const tags = [
+      ...someTags(5),
+      mark(200),
+      avcTag('key', 200),
+      mark(210, 'whim'),
+      script(gapScript({ at: 205, missing: 9, reason: 'disk' }), 205), // an encoder's own word
+      script(encodeAmf0('onTextData', 'text')),
+      avcTag('inter', 240),
+      script(gapScript({ at: 240, missing: -5, reason: 'disk', dropped: 3 })),
+      mark(280), // the frame behind it never reached the disk
+    ];
+    const { recording } = await beginRecording(archive, tags);
+    const handle = await opened(archive.pathOf((await archive.find(recording.id))!));
+    const gaps = [
+      { at: 200, missing: 700, reason: 'reconnect' },
+      { at: 240, missing: -5, reason: 'disk', dropped: 3 },
+    ];
+    expect((await scanRecording(handle)).gaps).toEqual(gaps);
+    await recording.abandon();
+    expect(await archive.find(recording.id)).toMatchObject({ state: 'recovered', gaps });
+  });
+
+  it('notes so many gaps and no more', async () => {
+    const { archive } = await openTestArchive();
+    const marks = Array.from({ length: mostGaps + 5 }, () =>
+      tagOf(TagType.ScriptData, 0, gapScript({ at: 0, missing: 1, reason: 'disk' })),
+    );
+    const { recording } = await beginRecording(archive, [...marks, avcTag('key', 0)]);
+    const handle = await opened(archive.pathOf((await archive.find(recording.id))!));
+    expect((await scanRecording(handle)).gaps).toHaveLength(mostGaps);
   });
 
   it('has nothing to measure before the first tag', async () => {
