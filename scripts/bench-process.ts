@@ -39,17 +39,24 @@ export function processTree(root: number): number[] {
   return tree;
 }
 
-/** Files below a folder that the tree of a process holds open. */
-export function openFilesBelow(root: number, folder: string): string[] {
+/** Files below a folder that the tree of a process holds open for writing. */
+export function writtenFilesBelow(root: number, folder: string): string[] {
   return processTree(root).flatMap((pid) => {
     try {
       return readdirSync(`/proc/${pid}/fd`)
+        .filter((descriptor) => mayWrite(textOf(`/proc/${pid}/fdinfo/${descriptor}`)))
         .map((descriptor) => linkOf(`/proc/${pid}/fd/${descriptor}`))
         .filter((target) => target.startsWith(`${folder}/`));
     } catch {
       return []; // it has ended
     }
   });
+}
+
+/** proc_pid_fdinfo(5): flags in octal, as open(2) takes them; the last two bits are the access mode. */
+function mayWrite(info: string): boolean {
+  const flags = /^flags:\s*([0-7]+)$/m.exec(info)?.[1];
+  return flags !== undefined && (Number.parseInt(flags, 8) & 3) !== 0;
 }
 
 /** Fields by their number in proc_pid_stat(5); none when there is no such process. */

@@ -8,6 +8,8 @@ export interface Figures {
   readonly cpuSecondsPerGB: number;
   /** Without the beginning and the end of the run; undefined at full speed. */
   readonly steadyCpuSecondsPerGB: number | undefined;
+  /** Of checksums and signatures, made in the background behind the recording. */
+  readonly checksumSecondsPerGB: number | undefined;
   /** Undefined where a single stream says nothing. */
   readonly memoryMBPerStream: number | undefined;
   readonly cpuMsPerConnection: number | undefined;
@@ -65,6 +67,7 @@ export function tableOf(results: readonly Result[]): string {
       'target',
       'verdict',
       'steady ratio',
+      'checksums s/GB',
       'MB/stream (nginx)',
       'CPU ms/connection (nginx)',
     ],
@@ -103,8 +106,12 @@ function figuresOf(load: Load, runs: readonly Run[], server: Run['server']): Fig
   const many = load.streams >= fewestStreams;
   const memory = of(({ busyBytes, idleBytes }) => (busyBytes - idleBytes) / load.streams / bytesPerMB);
   const connection = of(({ connectCpuSeconds }) => (connectCpuSeconds * 1000) / load.streams);
+  const checksums = valid.flatMap(({ checksumCpuSeconds: cost, mediaBytes }) =>
+    cost === undefined ? [] : [cost / (mediaBytes / bytesPerGB)],
+  );
   const steady = valid.map((run) => run.steadyCpuSecondsPerGB).filter((cost) => cost !== undefined);
   return {
+    checksumSecondsPerGB: checksums.length > 0 ? median(checksums) : undefined,
     steadyCpuSecondsPerGB: steady.length > 0 ? median(steady) : undefined,
     cpuSecondsPerGB: of(({ cpuSeconds, mediaBytes }) => cpuSeconds / (mediaBytes / bytesPerGB)),
     memoryMBPerStream: many ? memory : undefined,
@@ -138,6 +145,7 @@ function rowOf({ load, penstock, nginx, ratio, steadyRatio, verdicts }: Result):
     load.target === undefined ? '–' : `≤ ${load.target.toFixed(2)}`,
     onRatio === undefined ? '–' : verdictText(onRatio),
     number(steadyRatio),
+    number(penstock?.checksumSecondsPerGB),
     beside(penstock?.memoryMBPerStream, nginx?.memoryMBPerStream),
     beside(penstock?.cpuMsPerConnection, nginx?.cpuMsPerConnection),
   ];

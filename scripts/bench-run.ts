@@ -12,7 +12,7 @@ import type { Load } from './bench-loads.ts';
 import { median } from './bench-median.ts';
 import { startNginx } from './bench-nginx.ts';
 import { startPenstock } from './bench-penstock.ts';
-import { openFilesBelow, type Usage, usageOf } from './bench-process.ts';
+import { type Usage, usageOf, writtenFilesBelow } from './bench-process.ts';
 import type { BenchServer, ServerName, ServerOptions } from './bench-server.ts';
 
 export interface Run {
@@ -27,6 +27,8 @@ export interface Run {
   readonly steadyCpuSecondsPerGB: number | undefined;
   /** Of the server, for all connections from before the first until the last published. */
   readonly connectCpuSeconds: number;
+  /** Of the server, from then until every file has its checksum and is signed; undefined where nobody does that. */
+  readonly checksumCpuSeconds: number | undefined;
   /** Resident memory of the server before the first connection, and with all streams publishing. */
   readonly idleBytes: number;
   readonly busyBytes: number;
@@ -54,6 +56,8 @@ const sampleTick = 250;
 const fileTick = 50;
 /** Milliseconds after the last byte in which files must be sealed. */
 const longestSeal = 20_000;
+/** Milliseconds in which checksums, made in the background, must be there. */
+const longestSigning = 60_000;
 /** Seconds after which a load runs evenly: all streams send, and the code they need is compiled. */
 const settlingSeconds = 4;
 /** Bytes waiting for a paced stream from which on the server was not keeping up. */
@@ -100,6 +104,8 @@ async function drive({ server: name, load }: RunOptions, server: BenchServer): P
     const sealed = await filesSealed(server, load.streams);
     const after = usageOf(server.pid);
     const sealSeconds = (performance.now() - sentAt) / 1000;
+    const signed = sealed && name === 'penstock' && (await filesSigned(server, load.streams));
+    const checksumCpuSeconds = signed ? usageOf(server.pid).cpuSeconds - after.cpuSeconds : undefined;
     await server.stop(); // so that the check has the machine for itself
     return {
       server: name,
@@ -107,6 +113,7 @@ async function drive({ server: name, load }: RunOptions, server: BenchServer): P
         ? findFaults(server, load, sent)
         : ['a recording is missing or still open long after the last byte'],
       cpuSeconds: after.cpuSeconds - before.cpuSeconds,
+      checksumCpuSeconds,
       mediaBytes: sent.bytes,
       steadyCpuSecondsPerGB: steadyCost(load, samples, sent.bytes),
       connectCpuSeconds: before.cpuSeconds - idle.cpuSeconds,
@@ -146,7 +153,7 @@ async function filesSealed({ pid, recordings }: BenchServer, streams: number): P
     if (
       files.filter((file) => file.endsWith('.flv')).length >= streams &&
       !files.some((file) => file.endsWith('.part')) &&
-      openFilesBelow(pid, recordings).length === 0
+      writtenFilesBelow(pid, recordings).length === 0
     ) {
       return true;
     }
@@ -155,10 +162,21 @@ async function filesSealed({ pid, recordings }: BenchServer, streams: number): P
   return false;
 }
 
+/** Resolves to whether, in time, every recording is signed. */
+async function filesSigned({ recordings }: BenchServer, streams: number): Promise<boolean> {
+  const deadline = performance.now() + longestSigning;
+  while (performance.now() < deadline) {
+    if (filesBelow(recordings).filter((file) => file.endsWith('.manifest.sig')).length >= streams)
+      return true;
+    await sleep(fileTick);
+  }
+  return false;
+}
+
 function findFaults({ recordings }: BenchServer, load: Load, sent: Sent): string[] {
   const faults: string[] = [];
   const files = new Map<number, string[]>();
-  for (const file of filesBelow(recordings)) {
+  for (const file of filesBelow(recordings).filter((name) => name.endsWith('.flv'))) {
     const stream = Number(/bench-(\d+)/.exec(file)?.[1]);
     files.set(stream, [...(files.get(stream) ?? []), file]);
   }

@@ -121,6 +121,7 @@ async function measureOrFail(options: Parameters<typeof measure>[0]): Promise<Ru
       idleBytes: 0,
       busyBytes: 0,
       sealSeconds: 0,
+      checksumCpuSeconds: undefined,
       cipher: undefined,
       sent: undefined,
     };

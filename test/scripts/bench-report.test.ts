@@ -24,6 +24,7 @@ function run(server: Run['server'], cpuSeconds: number, faults: string[] = []): 
     idleBytes: 50_000_000,
     busyBytes: 90_000_000,
     sealSeconds: 0.1,
+    checksumCpuSeconds: undefined,
     cipher: undefined,
     sent: undefined,
   };
