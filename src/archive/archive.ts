@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import type { Kysely } from 'kysely';
 import { ResourceError, SetupError } from '../errors.ts';
-import type { Clock } from '../ops/clock.ts';
+import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { RecordingId, StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
@@ -41,6 +41,9 @@ export interface ArchiveOptions {
   readonly encryption?: VaultEncryption | undefined;
 }
 
+/** Milliseconds between two looks whether something waits to be repaired once more. */
+const repairTick = 5000;
+
 /** A recording opened for reading; close it. */
 export interface ReadableRecording {
   readonly entry: RecordingEntry;
@@ -64,6 +67,8 @@ export class Archive {
   readonly #finishedListeners = new Set<(id: RecordingId) => void>();
   readonly #stopping = new AbortController();
   #recovering: Promise<unknown> = Promise.resolve();
+  #isRecovering = false;
+  #stopRetrying: CancelTimer | undefined;
 
   constructor({ folder, db, clock, random, log, minFreeSpace, encryption }: ArchiveOptions) {
     this.folder = folder;
@@ -76,6 +81,7 @@ export class Archive {
     this.#recovery = new Recovery({
       vault: this.vault,
       catalogue: this.catalogue,
+      clock,
       log,
       isOpen: (id) => this.#open.has(id),
       finished: (id) => this.#tellFinished(id),
@@ -108,8 +114,14 @@ export class Archive {
     return () => void this.#finishedListeners.delete(listener);
   }
 
-  /** Looks at the volume every few seconds until stop(); for the process that serves. */
+  /**
+   * Looks at the volume every few seconds until stop(), and tries again what could not be repaired; for the process
+   * that serves.
+   */
   async watchSpace(): Promise<void> {
+    this.#stopRetrying ??= this.#clock.every(repairTick, () => {
+      void this.#repairBeside(() => this.#recovery.retry(this.#stopping.signal));
+    });
     await this.#space.start();
   }
 
@@ -121,6 +133,7 @@ export class Archive {
   /** Ends what runs beside: the watch, and a recovery, which goes on at the next start. Idempotent. */
   async stop(): Promise<void> {
     this.#space.stop();
+    this.#stopRetrying?.();
     this.#stopping.abort();
     await this.#recovering.catch(() => undefined);
   }
@@ -138,9 +151,10 @@ export class Archive {
         : segmentId(before, await this.#nextSegment(before, stream));
     const path = recordingPath(stream, startedAt, id);
     const file = await this.vault.create(stream, path);
+    let locked = false;
     try {
       await this.#assertSpace();
-      const locked = before !== undefined && (await this.#isLocked(before));
+      locked = before !== undefined && (await this.#isLocked(before));
       await this.catalogue.add({ id, stream, keyId, state: 'recording', startedAt, path, locked, origin });
     } catch (error) {
       await file.discard();
@@ -159,12 +173,13 @@ export class Archive {
       },
       discarded: async () => void (await this.catalogue.remove(id)),
       broken: async () => {
-        const lost = { id, stream, keyId, startedAt, path };
+        const lost = { id, stream, keyId, startedAt, path, locked, origin };
         await this.#recovery.recover(lost, { endedAt: this.#clock.now() });
       },
       closed: () => void this.#open.delete(id),
     });
     this.#open.set(id, recording);
+    this.#recovery.hurry(stream);
     return recording;
   }
 
@@ -260,12 +275,21 @@ export class Archive {
    */
   async beginRecovery(patience: number): Promise<void> {
     const lost = await this.#recovery.findLost();
-    const recovering = this.#recoverAll(lost);
-    this.#recovering = recovering;
+    const recovering = this.#repairBeside(() => this.#recoverAll(lost));
     await new Promise<void>((resolve, reject) => {
       const cancel = this.#clock.after(patience, resolve);
       recovering.then(() => resolve(), reject).finally(cancel);
     });
+  }
+
+  /** One at a time; resolves at once when another is at it. */
+  #repairBeside(repair: () => Promise<unknown>): Promise<unknown> {
+    if (this.#isRecovering) return Promise.resolve();
+    this.#isRecovering = true;
+    this.#recovering = repair().finally(() => {
+      this.#isRecovering = false;
+    });
+    return this.#recovering;
   }
 
   async #recoverAll(lost: Awaited<ReturnType<Recovery['findLost']>>): Promise<readonly RecoveredRecording[]> {

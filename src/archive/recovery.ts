@@ -1,22 +1,25 @@
 // Finds what a server that is gone left unfinished, and finishes it: rows that still say `recording`, and `.part`
-// files that no row knows. Leaves out how a file is mended (recording-repair.ts) and when this is done (archive.ts).
+// files that no row knows. What resists, because its volume takes nothing or is away, is tried again now and then.
+// Leaves out how a file is mended (recording-repair.ts) and when this is done (archive.ts).
 import { ApplianceError } from '../errors.ts';
+import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
-import { parseStreamName, type KeyId, type RecordingId, type StreamName } from '../ops/names.ts';
-import type { CatalogueStore } from './catalogue-store.ts';
+import { parseStreamName, type RecordingId, type StreamName } from '../ops/names.ts';
+import type { CatalogueStore, RecordingEntry } from './catalogue-store.ts';
 import { fileExists, listFiles } from './recording-file.ts';
 import { parseRecordingFileName, partSuffix } from './recording-name.ts';
 import { measureRecording, repairRecording, type RepairedRecording } from './recording-repair.ts';
 import type { RecordingVault } from './recording-vault.ts';
 
-export interface LostRecording {
-  readonly id: RecordingId;
-  readonly stream: StreamName;
-  readonly keyId: KeyId | undefined;
-  /** Milliseconds since the Unix epoch. */
-  readonly startedAt: number;
-  readonly path: string;
-}
+/** Milliseconds from one attempt at a file that resists to the next; twice as long after each, up to the longest. */
+const retryInterval = 5000;
+const longestRetryInterval = 5 * 60_000;
+/** Files that are tried again at most; what is beyond waits for the next start. */
+const mostResisting = 1000;
+
+/** What its row says of it, or without one its name. */
+export type LostRecording = Pick<RecordingEntry, 'id' | 'stream' | 'keyId' | 'startedAt' | 'path'> &
+  Partial<Pick<RecordingEntry, 'locked' | 'origin'>>;
 
 export interface RecoveredRecording {
   readonly id: RecordingId;
@@ -30,14 +33,30 @@ export interface RecoveredRecording {
 export interface RecoveryParts {
   readonly vault: RecordingVault;
   readonly catalogue: CatalogueStore;
+  readonly clock: Clock;
   readonly log: Log;
   /** Is this process writing it? */
   isOpen(id: RecordingId): boolean;
   finished(id: RecordingId): void;
 }
 
+export interface RecoverOptions {
+  /** Milliseconds since the Unix epoch, where that is known. */
+  readonly endedAt?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Resisting {
+  readonly lost: LostRecording;
+  readonly endedAt: number | undefined;
+  readonly delay: number;
+  /** Monotonic milliseconds. */
+  retryAt: number;
+}
+
 export class Recovery {
   readonly #parts: RecoveryParts;
+  readonly #resisting = new Map<RecordingId, Resisting>();
 
   constructor(parts: RecoveryParts) {
     this.#parts = parts;
@@ -55,11 +74,24 @@ export class Recovery {
     return [...lost.values()].filter(({ id }) => !this.#parts.isOpen(id));
   }
 
+  /** Tries again what resisted, where it is time to, one file after the other. Never throws. */
+  async retry(signal?: AbortSignal): Promise<void> {
+    for (const [id, { lost, endedAt, retryAt }] of this.#resisting) {
+      if (signal?.aborted === true) return;
+      if (retryAt > this.#parts.clock.monotonic() || this.#parts.isOpen(id)) continue;
+      await this.recover(lost, { endedAt, signal });
+    }
+  }
+
+  /** The disk takes files of this stream: what resisted there is tried at the next `retry`. */
+  hurry(stream: StreamName): void {
+    for (const resisting of this.#resisting.values()) {
+      if (resisting.lost.stream === stream) resisting.retryAt = 0;
+    }
+  }
+
   /** Never throws: a file that cannot be repaired must not keep the appliance from starting. */
-  async recover(
-    lost: LostRecording,
-    { endedAt, signal }: { readonly endedAt?: number; readonly signal?: AbortSignal } = {},
-  ): Promise<RecoveredRecording> {
+  async recover(lost: LostRecording, { endedAt, signal }: RecoverOptions = {}): Promise<RecoveredRecording> {
     const { id, stream, path } = lost;
     const { vault, catalogue, log } = this.#parts;
     const { folder } = vault;
@@ -73,17 +105,22 @@ export class Recovery {
       } else reason = 'file missing';
       if (repaired !== undefined) {
         await this.#noteRecovered(lost, repaired, endedAt);
+        this.#resisting.delete(id);
         this.#parts.finished(id);
         return { id, stream, outcome: 'recovered', repaired };
       }
       await catalogue.remove(id);
+      // Removed by somebody, or away with its volume: should it be there again, its row comes back.
+      if (reason === 'empty') this.#resisting.delete(id);
+      else if (!this.#resist(lost, endedAt)) return { id, stream, outcome: 'removed', reason };
       log.warn('recording.removed', { recording: id, stream, reason });
       return { id, stream, outcome: 'removed', reason };
     } catch (error) {
-      // The next start begins it again.
+      // A later attempt, or the next start, begins it again.
       if (signal?.aborted === true) return { id, stream, outcome: 'interrupted' };
       const known = error instanceof ApplianceError;
       const reason = error instanceof Error ? error.message : String(error);
+      if (!this.#resist(lost, endedAt)) return { id, stream, outcome: 'failed', reason };
       log.error('recovery.failed', {
         recording: id,
         stream,
@@ -96,18 +133,28 @@ export class Recovery {
     }
   }
 
+  /** Notes when to try again; is this the first time that it resists, so that there is something to say? */
+  #resist(lost: LostRecording, endedAt: number | undefined): boolean {
+    const before = this.#resisting.get(lost.id);
+    if (before === undefined && this.#resisting.size >= mostResisting) return true;
+    const delay = before === undefined ? retryInterval : Math.min(before.delay * 2, longestRetryInterval);
+    const retryAt = this.#parts.clock.monotonic() + delay;
+    this.#resisting.set(lost.id, { lost, endedAt, delay, retryAt });
+    return before === undefined;
+  }
+
   async #noteRecovered(
     lost: LostRecording,
     repaired: RepairedRecording,
     endedAt: number | undefined,
   ): Promise<void> {
-    const { id, stream, keyId, startedAt, path } = lost;
+    const { id, stream, startedAt } = lost;
     const { catalogue, log } = this.#parts;
     const { durationMs, bytes, cutBytes, gaps } = repaired;
     const end = endedAt ?? startedAt + durationMs;
     const outcome = { state: 'recovered', endedAt: end, durationMs, bytes, gaps } as const;
     if ((await catalogue.find(id)) === undefined) {
-      await catalogue.add({ id, stream, keyId, startedAt, ...outcome, path });
+      await catalogue.add({ ...lost, ...outcome });
     } else await catalogue.finish(id, outcome);
     log.info('recording.recovered', { recording: id, stream, durationMs, bytes, cutBytes });
   }

@@ -14,6 +14,7 @@ import type { Archive } from '../../src/archive/archive.ts';
 import type { RecordingId, StreamName } from '../../src/ops/names.ts';
 import { beginRecording, openTestArchive, someTags, testKey, testStream } from '../support/archive.ts';
 import { readTags, streamTags } from '../support/media-tags.ts';
+import { settled } from '../support/settled.ts';
 import { testOrigin } from '../support/test-origin.ts';
 
 const start = Date.UTC(2026, 10, 22, 13, 5, 9);
@@ -114,6 +115,30 @@ describe('the archive', () => {
       keyId: testKey,
     });
     expect(log.events).toEqual(['recording.recovered']);
+  });
+});
+
+describe('what could not be repaired', () => {
+  it('is tried again beside the server, and as soon as its stream is recorded again', async () => {
+    const { archive, clock } = await openTestArchive();
+    const { timers } = clock;
+    await archive.watchSpace();
+    const { recording } = await beginRecording(archive, someTags());
+    const path = archive.pathOf((await archive.find(recording.id))!).slice(0, -'.part'.length);
+    writeFileSync(path, 'in the way');
+    await recording.abandon();
+    const state = async () => (await archive.find(recording.id))?.state;
+    for (let second = 0; second < 600; second += 5) {
+      clock.advance(5000);
+      await settled();
+    }
+    expect(await state()).toBe('recording');
+    rmSync(path);
+    await beginRecording(archive, someTags());
+    clock.advance(5000);
+    await expect.poll(state).toBe('recovered');
+    await archive.stop();
+    expect(clock.timers).toBe(timers);
   });
 });
 

@@ -1,25 +1,27 @@
 // The repair of a killed server's files is tested through the archive (archive.test.ts); here is what only an
 // interrupted or repeated recovery shows.
-import { readFileSync, writeFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
+import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { describe, expect, it, vi } from 'vitest';
 import { Recovery } from '../../src/archive/recovery.ts';
-import { beginRecording, openTestArchive, someTags } from '../support/archive.ts';
+import { beginRecording, openTestArchive, someTags, testStream } from '../support/archive.ts';
 
 async function killed() {
   const dead = await openTestArchive();
   const { recording } = await beginRecording(dead.archive, someTags());
-  const { archive, log } = await openTestArchive({ dataFolder: dead.dataFolder });
+  const { archive, log, clock } = await openTestArchive({ dataFolder: dead.dataFolder });
   const { catalogue } = archive;
   const finished: string[] = [];
   const recovery = new Recovery({
     vault: archive.vault,
     catalogue,
+    clock,
     log,
     isOpen: () => false,
     finished: (id) => finished.push(id),
   });
   const part = archive.pathOf((await archive.find(recording.id))!);
-  return { recovery, catalogue, log, id: recording.id, part, finished };
+  return { recovery, catalogue, clock, log, id: recording.id, part, finished };
 }
 
 describe('recovery', () => {
@@ -38,5 +40,53 @@ describe('recovery', () => {
       repaired: { cutBytes: 1000 },
     });
     expect([await recovery.findLost(), finished]).toEqual([[], [id]]);
+  });
+
+  it('tries a file again that resisted, less and less often, and says so once', async () => {
+    const { recovery, catalogue, clock, log, id, part, finished } = await killed();
+    const name = part.slice(0, -'.part'.length);
+    writeFileSync(name, 'in the way'); // as a volume that takes nothing: the repair fails at its end
+    await recovery.recover((await recovery.findLost())[0]!, { endedAt: 12_345 });
+    const attempts = vi.spyOn(catalogue, 'finish');
+    for (let minute = 0; minute < 60; minute += 1) {
+      clock.advance(60_000);
+      await recovery.retry();
+    }
+    expect([log.of('recovery.failed').length, attempts.mock.calls.length, finished]).toEqual([1, 0, []]);
+    rmSync(name);
+    await recovery.retry(AbortSignal.abort());
+    clock.advance(5 * 60_000);
+    await recovery.retry();
+    expect(await catalogue.find(id)).toMatchObject({ state: 'recovered', endedAt: 12_345 });
+    expect(finished).toEqual([id]);
+    clock.advance(5 * 60_000);
+    await recovery.retry();
+    expect(attempts).toHaveBeenCalledTimes(1);
+  });
+
+  it('gives a file its row back that was away with its volume, with all that was known of it', async () => {
+    const { recovery, catalogue, clock, log, id, part } = await killed();
+    const away = `${dirname(part)} away`;
+    await catalogue.update(id, { locked: true });
+    const before = await catalogue.find(id);
+    const [lost] = await recovery.findLost();
+    renameSync(dirname(part), away);
+    expect(await recovery.recover(lost!)).toMatchObject({ outcome: 'removed' });
+    expect(await catalogue.find(id)).toBeUndefined();
+    for (let again = 0; again < 3; again += 1) {
+      clock.advance(60_000);
+      await recovery.retry();
+    }
+    expect(log.of('recording.removed')).toHaveLength(1);
+    renameSync(away, dirname(part));
+    recovery.hurry(testStream);
+    await recovery.retry();
+    expect(await catalogue.find(id)).toMatchObject({
+      ...before,
+      state: 'recovered',
+      durationMs: 2405,
+      endedAt: expect.any(Number),
+      bytes: expect.any(Number),
+    });
   });
 });
