@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { AcmeSource, renewTopic } from './acme/acme-source.ts';
 import { ApplianceMetrics } from './appliance-metrics.ts';
+import { auditCertificates } from './certificate-audit.ts';
 import { Archive } from './archive/archive.ts';
 import type { VaultEncryption } from './archive/recording-vault.ts';
 import { CertificateKeeper } from './certificates/certificate-keeper.ts';
@@ -136,6 +137,8 @@ export interface Appliance extends Component {
   readonly ports: readonly number[];
   /** What clients of the development certificate have to trust. */
   readonly caFile: string | undefined;
+  /** Whether there is no certificate from ACME yet: the one of `caFile` is served for a while. */
+  readonly awaitsCertificate: boolean;
 }
 
 /** Builds the whole house on the ground; nothing is open until start(). */
@@ -156,7 +159,8 @@ export async function buildAppliance(
   const evidence = new EvidenceKeeper({ archive, key: openEvidenceKey(config.dataDir, random), clock, log });
   const retention = new RetentionKeeper({ archive, settings, audit, clock, log, source: 'server' });
   const { clientAuth } = config.tls;
-  const authority = clientAuth === 'none' ? undefined : await openAuthority(config, parts);
+  const certificateParts = { ...parts, log: auditCertificates(log, audit, 'server') };
+  const authority = clientAuth === 'none' ? undefined : await openAuthority(config, certificateParts);
   const clientAuthority = authority?.certificatePem;
   const clients =
     clientAuthority === undefined
@@ -189,17 +193,17 @@ export async function buildAppliance(
   const { certificate } = config.tls;
   const names = { hosts: config.hosts, certsDir: config.certsDir };
   const chosen = { ...names, certificate: certificate === 'acme' ? 'self-signed' : certificate } as const;
-  const local = openLocalSource(chosen, parts);
+  const local = openLocalSource(chosen, certificateParts);
   const acme =
     certificate === 'acme'
       ? new AcmeSource({ ...config.acme, ...names }, local, {
-          ...parts,
+          ...certificateParts,
           answers: challenges,
           environment: process.env,
         })
       : undefined;
   if (acme !== undefined) changes.on(renewTopic, () => acme.renew());
-  const certificates = new CertificateKeeper(acme ?? local, { clock, log, clientAuthority });
+  const certificates = new CertificateKeeper(acme ?? local, { ...certificateParts, clientAuthority });
   let ready = false;
   let lock: ServerLock | undefined;
   let door: DoorServer | undefined;
@@ -238,6 +242,9 @@ export async function buildAppliance(
     },
     get caFile() {
       return certificates.caFile;
+    },
+    get awaitsCertificate() {
+      return acme !== undefined && certificates.kind === 'development';
     },
     start: async () => {
       for (const warning of config.warnings) log.warn('config.doubted', { warning });

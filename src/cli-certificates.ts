@@ -12,20 +12,20 @@ export function addCertificateCommands(): void {
   reading(
     cert.command('status').description('what is served, until when, when it is renewed, and what went wrong'),
   ).action(async () =>
-    onGround(async (_ground, config) =>
-      (await import('./acme/acme-cli.ts')).showCertificates(await certificateContext(config)),
+    onGround(async (ground, config) =>
+      (await import('./acme/acme-cli.ts')).showCertificates(await certificateContext(ground, config)),
     ),
   );
   reading(cert.command('renew').description('get new certificates by ACME now')).action(async () =>
-    onGround(async ({ store }, config) => {
+    onGround(async (ground, config) => {
       const { renewCertificates } = await import('./acme/acme-cli.ts');
       const { renewTopic } = await import('./acme/acme-source.ts');
       const { serverRuns } = await import('./store/server-lock.ts');
       const alive = setInterval(() => undefined, 1000); // pauses alone do not keep a process going
       try {
-        return await renewCertificates(await certificateContext(config), {
+        return await renewCertificates(await certificateContext(ground, config), {
           runs: serverRuns(config.dataDir),
-          ask: () => store.changes.change(async (_, announce) => announce(renewTopic, 'all')),
+          ask: () => ground.store.changes.change(async (_, announce) => announce(renewTopic, 'all')),
         });
       } finally {
         clearInterval(alive);
@@ -35,8 +35,8 @@ export function addCertificateCommands(): void {
   reading(
     cert.command('trust').description('how clients come to trust the certificate authority of this server'),
   ).action(async () =>
-    onGround(async (_ground, config) =>
-      (await import('./certificates/trust-cli.ts')).explainTrust(await trustContext(config)),
+    onGround(async (ground, config) =>
+      (await import('./certificates/trust-cli.ts')).explainTrust(await trustContext(ground, config)),
     ),
   );
   reading(
@@ -71,12 +71,19 @@ export function addCertificateCommands(): void {
   );
 }
 
-async function certificateContext(config: Config) {
+/** What a command makes of certificates is audited as what a server does. */
+async function partsOn({ audit }: Ground) {
+  const { auditCertificates } = await import('./certificate-audit.ts');
+  const log = auditCertificates(commandLog(), audit, 'cli');
+  return { clock: systemClock, random: systemRandom, log, machineName: hostname() };
+}
+
+async function certificateContext(ground: Ground, config: Config) {
   const { openLocalSource } = await import('./certificates/local-source.ts');
   const { ChallengeAnswers } = await import('./door/challenge-answers.ts');
   const { hosts, certsDir, acme } = config;
   const { certificate } = config.tls;
-  const parts = { clock: systemClock, random: systemRandom, log: commandLog(), machineName: hostname() };
+  const parts = await partsOn(ground);
   const chosen = {
     certificate: certificate === 'acme' ? 'self-signed' : certificate,
     hosts,
@@ -89,24 +96,18 @@ async function certificateContext(config: Config) {
   };
 }
 
-async function authorityOf(config: Config) {
+async function authorityOf(ground: Ground, config: Config) {
   const { openAuthority } = await import('./appliance.ts');
-  const parts = {
-    clock: systemClock,
-    random: systemRandom,
-    log: commandLog(),
-    machineName: hostname(),
-  };
-  return openAuthority(config, parts);
+  return openAuthority(config, await partsOn(ground));
 }
 
 const authorityFile = (config: Config) => join(config.certsDir, 'development', 'ca.pem');
 
-async function trustContext(config: Config) {
+async function trustContext(ground: Ground, config: Config) {
   const { doorUrls } = await import('./encoder-settings.ts');
   const { rtmps, https } = doorUrls(config);
   return {
-    authorityPem: (await authorityOf(config)).certificatePem,
+    authorityPem: (await authorityOf(ground, config)).certificatePem,
     authorityFile: authorityFile(config),
     served: config.tls.certificate === 'self-signed',
     rtmpsUrl: rtmps,
@@ -114,7 +115,8 @@ async function trustContext(config: Config) {
   };
 }
 
-async function clientContext({ store, audit }: Ground, config: Config) {
+async function clientContext(ground: Ground, config: Config) {
+  const { store, audit } = ground;
   const { doorUrls } = await import('./encoder-settings.ts');
   return {
     store,
@@ -122,7 +124,7 @@ async function clientContext({ store, audit }: Ground, config: Config) {
     clock: systemClock,
     random: systemRandom,
     source: 'cli',
-    authority: () => authorityOf(config),
+    authority: () => authorityOf(ground, config),
     clientAuth: config.tls.clientAuth,
     rtmpsUrl: doorUrls(config).rtmps,
     caFile: config.tls.certificate === 'self-signed' ? authorityFile(config) : undefined,

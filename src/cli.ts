@@ -125,6 +125,7 @@ async function serve(firstRunKey: string | undefined): Promise<void> {
       key: await createFirstKey(stream, await keyContext(ground, config, 'server')),
       recordings: config.recorder.directory,
       caFile: appliance.caFile,
+      awaited: appliance.awaitsCertificate,
       command: commandLine(),
     });
     process.stdout.write(`${text}\n`);

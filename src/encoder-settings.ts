@@ -32,7 +32,7 @@ export function doorUrls(config: Place, ports?: readonly number[]): DoorUrls {
     const listener = config.listeners[index];
     if (listener === undefined) continue;
     const port = ports?.[index] ?? listener.address.port;
-    const host = config.hosts[0] ?? reachableHost(listener.address.host);
+    const host = config.hosts.find(isName) ?? reachableHost(listener.address.host);
     urls[door] = `${door}://${bracketed(host)}${port === defaultPorts[door] ? '' : `:${port}`}`;
   }
   return urls;
@@ -51,12 +51,16 @@ export interface Welcome {
   readonly recordings: string;
   /** What encoders have to trust; undefined for the operator's own certificate. */
   readonly caFile: string | undefined;
+  /** A certificate from ACME is on its way: `caFile` matters for a while only. */
+  readonly awaited?: boolean;
   /** How to call the command line, as in `scripts/penstock --data-dir /srv/penstock`. */
   readonly command: string;
 }
 
 /** What a running server tells its operator: settings ready to paste, and where recordings are. */
-export function welcomeText({ urls, stream, key, recordings, caFile, command }: Welcome): string {
+export function welcomeText(welcome: Welcome): string {
+  const { urls, stream, key, recordings, command, awaited = false } = welcome;
+  const caFile = awaited ? undefined : welcome.caFile;
   const base = urls.rtmps ?? Object.values(encoderUrls(urls))[0] ?? '';
   const server = `${base}/${stream.slice(0, stream.indexOf('/'))}`;
   const shownKey = key ?? 'YOUR_STREAM_KEY';
@@ -87,6 +91,13 @@ export function welcomeText({ urls, stream, key, recordings, caFile, command }: 
       `  a token     ${command} token create --scope recordings:read`,
     );
   }
+  if (awaited) {
+    lines.push(
+      '',
+      'The certificate from ACME is on its way; until it is there OBS and curl refuse the one in its place.',
+      `  how far it is  ${command} cert status`,
+    );
+  }
   if (caFile !== undefined) {
     lines.push(
       '',
@@ -95,6 +106,11 @@ export function welcomeText({ urls, stream, key, recordings, caFile, command }: 
     );
   }
   return lines.join('\n');
+}
+
+/** A wildcard is only for the certificate: nobody can connect to it. */
+function isName(host: string): boolean {
+  return !host.startsWith('*.');
 }
 
 function reachableHost(host: string): string {

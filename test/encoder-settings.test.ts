@@ -32,6 +32,14 @@ describe('encoder settings', () => {
     });
   });
 
+  it('name no wildcard: it is for the certificate only', () => {
+    const place = config({
+      ...listeners(['0.0.0.0:443', 'rtmps']),
+      PENSTOCK_HOSTS: '["*.a.example", b.example]',
+    });
+    expect(doorUrls(place)).toEqual({ rtmps: 'rtmps://b.example' });
+  });
+
   it('bracket IPv6, and take the real ports of a running server', () => {
     const place = config(listeners(['[::1]:0', 'rtmp'], ['127.0.0.1:0', 'rtmps']));
     expect(doorUrls(place, [7000, 7001])).toEqual({
@@ -66,5 +74,12 @@ describe('encoder settings', () => {
     const text = welcomeText({ ...welcome, key: undefined });
     expect(text).not.toContain('psk_');
     expect(text).toContain('scripts/penstock --data-dir /srv key create live/demo');
+  });
+
+  it('ask nobody to trust the certificate that stands in for one from ACME', () => {
+    const text = welcomeText({ ...welcome, key: 'psk_example', awaited: true });
+    expect(text).not.toContain('ca.pem');
+    expect(text).toMatch(/on its way[^]*scripts\/penstock --data-dir \/srv cert status/);
+    expect(welcomeText({ ...welcome, key: 'psk_example' })).not.toContain('on its way');
   });
 });

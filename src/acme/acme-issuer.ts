@@ -225,6 +225,8 @@ export class AcmeIssuer {
           file: bundle.file,
           names,
           issuer: bundle.issuer,
+          serial: bundle.serial,
+          replaces: current?.serial,
           until: new Date(bundle.notAfter).toISOString(),
         });
       }

@@ -59,7 +59,9 @@ export function explainProblem(problem: AcmeProblem): Explanation {
     case 'untrusted':
       return words(
         `the TLS certificate of the authority itself is not trusted: ${said}`,
-        'a private authority needs its root certificate in acme.caFile',
+        /\b(?:expired|not yet valid)\b/i.test(problem.detail)
+          ? 'check that the clock of this machine is right'
+          : 'a private authority needs its root certificate in acme.caFile',
       );
     case 'failing':
       return words(

@@ -108,11 +108,24 @@ export class DevelopmentSource implements CertificateSource {
     }
     const leafPem = issueLeaf(files.authority, leafKeyPem, this.#names, { now, random });
     await this.#store.saveLeaf(leafPem);
+    const leaf = new X509Certificate(leafPem);
     log.info('certificate.issued', {
       file: this.certificateFile,
       names: this.#names.map(({ name }) => name).join(' '),
+      issuer: oneLine(leaf.issuer),
+      serial: leaf.serialNumber,
+      replaces: serialOf(files.leafPem),
+      until: new Date(leaf.validTo).toISOString(),
     });
     return { ...files, leafKeyPem, leafPem };
+  }
+}
+
+function serialOf(pem: string): string | undefined {
+  try {
+    return new X509Certificate(pem).serialNumber;
+  } catch {
+    return undefined;
   }
 }
 

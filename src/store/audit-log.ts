@@ -20,6 +20,8 @@ type AuditAction =
   | `key.${'created' | 'rotated' | 'disabled' | 'enabled' | 'revoked' | 'used' | 'refused'}`
   | 'address.locked-out'
   | `token.${'created' | 'revoked' | 'used' | 'refused'}`
+  | `certificate.${'issued' | 'renewed' | 'replaced' | 'failed'}`
+  | 'authority.created'
   | `client-certificate.${'created' | 'revoked'}`
   | `recording.${'downloaded' | 'deleted' | 'expired' | 'linked' | 'locked' | 'unlocked'}`
   | 'configuration.changed'

@@ -7,6 +7,7 @@ it.each<[AcmeProblem, RegExp, RegExp]>([
   [{ type: 'unreachable', detail: 'connect ECONNREFUSED' }, /cannot be reached: connect ECONN/, /firewall/],
   [{ type: 'silent', detail: 'no answer within 20 s' }, /does not answer/, /by itself/],
   [{ type: 'untrusted', detail: 'self-signed' }, /not trusted/, /acme\.caFile/],
+  [{ type: 'untrusted', detail: 'certificate is not yet valid' }, /not trusted/, /clock/],
   [{ type: 'failing', status: 503, detail: 'busy' }, /failing \(HTTP 503\): busy/, /by itself/],
   [{ type: 'rateLimited', detail: 'too many' }, /^rate limit: .*too many/, /staging/],
   [{ type: 'dns', detail: 'NXDOMAIN', ...validation }, /^DNS: .*look up a\.example/, /A or AAAA record/],

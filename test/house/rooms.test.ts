@@ -48,6 +48,7 @@ const roof = [
   'qr-code.ts',
   'appliance.ts',
   'appliance-metrics.ts',
+  'certificate-audit.ts',
   'cli.ts',
   'cli-ground.ts',
   'cli-keys.ts',

@@ -68,6 +68,8 @@ it.each<[Mood | 'down', RegExp]>([
   if (mood !== 'hanging') await eventually('a failure', async () => appliance.logged('renewal.failed')[0]);
   const [failed] = appliance.logged('renewal.failed');
   expect(failed?.['reason'] ?? '').toMatch(reason);
+  const failures = (await appliance.audit()).filter(({ action }) => action === 'certificate.failed');
+  expect(failures.map(({ detail }) => detail)).toEqual(failed === undefined ? [] : [failed['reason']]);
   // One attempt: with the challenge it takes a handful, and the next is more than a minute away.
   expect(proxy.passed.length).toBeLessThan(mood === 'well' ? 12 : 2);
 });

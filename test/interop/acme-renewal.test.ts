@@ -117,6 +117,8 @@ describe('a renewal', () => {
     });
     expect(after).toBeDefined();
 
+    // The download was in the middle all the while.
+    expect(response.socket.bytesRead ?? Infinity).toBeLessThan(entry.bytes);
     let bytes = 0;
     for await (const piece of response) bytes += (piece as Buffer).length;
     expect(bytes).toBe(entry.bytes);
@@ -129,6 +131,8 @@ describe('a renewal', () => {
       expect(firstDifference(frames, framesIn(file))).toBeUndefined();
     }
     expect(appliance.logged('session.broken')).toEqual([]);
+    const renewed = (await appliance.audit()).filter(({ action }) => action === 'certificate.renewed');
+    expect(renewed.map(({ detail }) => detail)).toEqual([expect.stringContaining(`serial ${after}`)]);
   });
 
   it('follows the time that the authority suggests, names what it replaces, and asks for the profile', async () => {

@@ -87,6 +87,8 @@ describe('a certificate from ACME is served within 10 s of the first start', () 
     expect(await trusted('a.test')).toBe(await trusted('b.test'));
     expect((await trusted('any.b.test')) !== undefined).toBe(challenge === 'dns-01');
     expect(appliance.caFile).toBe('');
+    const actions = (await appliance.audit()).map(({ action }) => action);
+    expect(actions).toEqual(expect.arrayContaining(['authority.created', 'certificate.issued']));
 
     const certs = join(appliance.folder, 'certs/acme');
     const [authority = ''] = readdirSync(certs);
