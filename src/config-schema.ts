@@ -319,7 +319,27 @@ export const configSchema = settings.superRefine((chosen, context) => {
     refuse(['acme', 'dnsHook'], 'but acme.challenge: dns-01 needs a program that makes TXT records');
   if (challenge === 'http-01' && !doorsHere.some(({ accept }) => accept.includes('http')))
     refuse(['listeners'], 'but acme.challenge: http-01 needs a listener that accepts http, at port 80');
+  if (challenge === 'tls-alpn-01' && !doorsHere.some(({ accept }) => accept.some(isTlsDoor)))
+    refuse(['listeners'], 'but acme.challenge: tls-alpn-01 needs a listener that accepts rtmps or https');
 });
+
+/** What is valid and yet probably a mistake, one sentence each. */
+export function doubtsAbout(chosen: z.output<typeof configSchema>): readonly string[] {
+  const { challenge } = chosen.acme;
+  if (chosen.tls.certificate !== 'acme' || challenge === 'dns-01') return [];
+  const port = challenge === 'http-01' ? 80 : 443;
+  const wanted = challenge === 'http-01' ? (door: string) => door === 'http' : isTlsDoor;
+  if (chosen.listeners.some(({ address: at, accept }) => at.port === port && accept.some(wanted))) return [];
+  const what = challenge === 'http-01' ? 'http' : 'rtmps or https';
+  return [
+    `acme.challenge: ${challenge} is looked for at port ${port}, where no listener accepts ${what}: ` +
+      `open one there, or let a port mapping lead port ${port} to one that does`,
+  ];
+}
+
+function isTlsDoor(door: string): boolean {
+  return ['rtmps', 'rtmpts', 'https'].includes(door);
+}
 
 /** Keys of the block at `path`, list items counting as 0; none where a single value stands. */
 export function configKeysAt(path: readonly PropertyKey[]): readonly string[] {

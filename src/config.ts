@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
-import { configDefaults, configKeysAt, configSchema } from './config-schema.ts';
+import { configDefaults, configKeysAt, configSchema, doubtsAbout } from './config-schema.ts';
 import { readConfigSource, type ConfigPath, type ConfigSource } from './config-source.ts';
 import { SetupError } from './errors.ts';
 import { safeText } from './ops/log.ts';
@@ -126,7 +126,7 @@ function readConfig(options: ConfigOptions): { config: Config; written: unknown 
       ...settings,
       ...paths,
       file: file?.name,
-      warnings: source.warnings,
+      warnings: [...source.warnings, ...doubtsAbout(settings)],
     },
     // As people write it (30s, 8MiB), with the paths that hold.
     written: {

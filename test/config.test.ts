@@ -273,6 +273,22 @@ describe('mistakes', () => {
     ]);
   });
 
+  it.each([
+    ['tls-alpn-01', '0.0.0.0:8443', 'https', /tls-alpn-01 is looked for at port 443, .* rtmps or https/],
+    ['tls-alpn-01', '[::]:443', 'rtmpts', undefined],
+    ['tls-alpn-01', '0.0.0.0:443', 'rtmp', /needs a listener that accepts rtmps or https/],
+    ['http-01', '0.0.0.0:8080', 'http', /http-01 is looked for at port 80, where no listener accepts http/],
+    ['http-01', '0.0.0.0:80', 'http', undefined],
+    ['dns-01', '0.0.0.0:1935', 'rtmps', undefined],
+  ])('of ports: %s with a listener at %s for %s', (challenge, address, door, expected) => {
+    const yaml =
+      'hosts: [a.example]\ntls: { certificate: acme }\n' +
+      `acme: { challenge: ${challenge}, dnsHook: hook }\nlisteners: [{ address: "${address}", accept: [${door}] }]`;
+    // Without any such door it cannot work; with one a port mapping may lead there.
+    if (door === 'rtmp') expect(problemsOf(() => load(yaml))[0]).toMatch(expected ?? /never/);
+    else expect(load(yaml).warnings).toEqual(expected === undefined ? [] : [expect.stringMatching(expected)]);
+  });
+
   it('in the YAML itself have a place too', () => {
     expect(problemsOf(() => load('hosts: [a\nlog: {}'))[0]).toMatch(/^test\.yaml:\d+:\d+: /);
     expect(problemsOf(() => load('store: sqlite\nstore: sqlite'))).toEqual([
