@@ -1,6 +1,6 @@
 // The segments of an event as one FLV file: one head, timestamps that go on where the segment before ended, and
-// sequence headers only where they differ from those in force. Every other tag is passed on as it is, marks of gaps
-// too. Goes through the segments once, in pieces. FLV E.3, E.4.1.
+// sequence headers only where they differ from those in force. Every other tag is passed on as it is; marks of gaps
+// say where these are now. Goes through the segments once, in pieces. FLV E.3, E.4.1.
 import {
   clientMetadataOf,
   finalHead,
@@ -9,6 +9,7 @@ import {
   type ClientMetadata,
 } from '../flv/file-head.ts';
 import { FileSummary } from '../flv/file-summary.ts';
+import { gapMarkOf, gapScript, metadataOf } from '../flv/script-data.ts';
 import { TagReader } from '../flv/tag-reader.ts';
 import { tagSize, writeTag } from '../flv/tag-writer.ts';
 import { TagType, type Tag } from '../flv/tag.ts';
@@ -92,7 +93,7 @@ export class EventReader {
 
   #take(tag: Tag): void {
     if (tag.type === TagType.ScriptData) {
-      this.#emit(tag);
+      this.#takeScript(tag);
       return;
     }
     const isHeader = tag.role === 'sequence-start' || tag.role === 'metadata';
@@ -111,6 +112,15 @@ export class EventReader {
     if (this.#leadingBytes > longestHeaders) this.#endLeading();
   }
 
+  /** What is said of the file stays stamped 0, and a mark says where its gap is in this file. */
+  #takeScript(tag: Tag): void {
+    const mark = tag.timestamp === 0 ? gapMarkOf(tag.body) : undefined;
+    if (mark !== undefined) {
+      this.#put({ ...tag, body: gapScript({ ...mark, at: mark.at + this.#offset }) });
+    } else if (tag.timestamp === 0 && metadataOf(tag.body) !== undefined) this.#put(tag);
+    else this.#emit(tag);
+  }
+
   /** Passes on what the segment begins with, unless the one before began with the same and kept it. */
   #endLeading(): void {
     const leading = this.#leading;
@@ -123,14 +133,19 @@ export class EventReader {
     for (const tag of leading) this.#emit(tag);
   }
 
-  #emit({ type, role, timestamp, body }: Tag): void {
+  #emit(tag: Tag): void {
+    const { type, role, timestamp } = tag;
     let placed = timestamp + this.#offset;
     const isFrame = role === 'audio' || role === 'key-frame' || role === 'inter-frame';
     if (type === TagType.Audio) placed = this.#audio.place(placed, isFrame);
     else if (type === TagType.Video) placed = this.#video.place(placed, isFrame);
-    this.#summary.add(type, role, placed, this.#position, body);
+    this.#put({ ...tag, timestamp: placed });
+  }
+
+  #put({ type, role, timestamp, body }: Tag): void {
+    this.#summary.add(type, role, timestamp, this.#position, body);
     const bytes = Buffer.allocUnsafe(tagSize(body.length));
-    writeTag(bytes, 0, type, placed, body);
+    writeTag(bytes, 0, type, timestamp, body);
     this.#position += bytes.length;
     this.#ready.push(bytes);
   }

@@ -5,7 +5,7 @@ import type { RecordingEntry } from '../../src/archive/catalogue-store.ts';
 import { EventReader } from '../../src/archive/event-reader.ts';
 import { finalHead, headLength } from '../../src/flv/file-head.ts';
 import { FileSummary } from '../../src/flv/file-summary.ts';
-import { metadataOf } from '../../src/flv/script-data.ts';
+import { gapMarkOf, gapScript, metadataOf } from '../../src/flv/script-data.ts';
 import { tagSize, writeTag } from '../../src/flv/tag-writer.ts';
 import { TagType, type Tag } from '../../src/flv/tag.ts';
 import type { RecordingId } from '../../src/ops/names.ts';
@@ -115,6 +115,20 @@ describe('an event as one file', () => {
     expect(tags.filter(({ role }) => role === 'key-frame').map(({ timestamp }) => timestamp)).toEqual([
       0, 200,
     ]);
+  });
+
+  it('says of a gap where it is now, in a script that players take for no track of text', async () => {
+    const gap = (at: number) =>
+      tagOf(TagType.ScriptData, 0, gapScript({ at, missing: 700, reason: 'disk', dropped: 3 }));
+    const again = tagOf(TagType.ScriptData, 0, encodeAmf0('onMetaData', client));
+    const { tags } = await read([
+      [...headers(), gap(0), ...frames(5)],
+      [...headers(), gap(0), ...frames(4), gap(120), again, avcTag('inter', 160)],
+    ]);
+    const scripts = tags.filter(({ type }) => type === TagType.ScriptData);
+    expect(scripts.map(({ timestamp }) => timestamp)).toEqual([0, 0, 0, 0]);
+    expect(scripts.map(({ body }) => gapMarkOf(body)?.at)).toEqual([0, 200, 320, undefined]);
+    expect(gapMarkOf(scripts[2]!.body)).toEqual({ at: 320, missing: 700, reason: 'disk', dropped: 3 });
   });
 
   it('has a final head with everything that a file of its own would have', async () => {
