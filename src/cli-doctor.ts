@@ -6,7 +6,8 @@ import { text } from 'node:stream/consumers';
 import { commandLog, configSource, print, program, reading } from './cli-ground.ts';
 import { type Config, loadConfig } from './config.ts';
 import type { Installation } from './doctor/doctor-cli.ts';
-import { SetupError } from './errors.ts';
+import type { AcmeSituation } from './doctor/installation-check.ts';
+import { ApplianceError, SetupError } from './errors.ts';
 import type { StreamKey } from './keys/key-rule.ts';
 import { parseAddress, parseAddressBlock, blockContains } from './ops/address.ts';
 import { systemClock } from './ops/clock.ts';
@@ -59,6 +60,7 @@ async function describeInstallation(config: Config): Promise<Installation> {
     minFreeSpace: config.recorder.minFreeSpace,
     listeners: config.listeners.map(({ address, accept }) => ({ ...address, accept })),
     certificateFiles: typeof certificate === 'string' ? [] : certificate.flatMap(pemFileOf),
+    acme: certificate === 'acme' ? await acmeSituation(config) : undefined,
     behindProxy: trustsLoopback(config.trustedProxies),
     clientCertificates: config.tls.clientAuth === 'required',
     running: serverRuns(config.dataDir),
@@ -70,6 +72,19 @@ async function describeInstallation(config: Config): Promise<Installation> {
         return (await sessions.list()).find(({ stream }) => stream === key?.stream)?.stream;
       }),
   };
+}
+
+async function acmeSituation({ certsDir, acme }: Config): Promise<AcmeSituation> {
+  const { AcmeStore } = await import('./acme/acme-store.ts');
+  const parts = { clock: systemClock, random: systemRandom, log: commandLog() };
+  const store = new AcmeStore(certsDir, acme.directoryUrl, parts);
+  try {
+    const issued = (await store.readCertificate('ecdsa')) !== undefined;
+    return { issued, failure: (await store.readState()).lastError };
+  } catch (error) {
+    if (!(error instanceof ApplianceError)) throw error;
+    return { issued: false, failure: { reason: error.message, hint: error.hint ?? '' } };
+  }
 }
 
 /** Undefined when there is no database: the doctor makes none. */

@@ -66,22 +66,22 @@ export function explainTrust({
       `valid until  ${expiresAt}`,
       '',
       ...(served
-        ? []
-        : [
-            'The server shows a certificate of another origin (tls.certificate), so nobody needs this one to reach it:',
-            'it only signs client certificates (penstock cert client).',
+        ? [
+            'Bring the file to the machine of the client (it is public; compare the fingerprint there), then trust it.',
             '',
+            'The whole system:',
+            ...lines(systems),
+            '',
+            'One program:',
+            ...lines(programs),
+            '',
+            'Whoever can read ca.key, beside the file, can pass for any site to the systems that trust it: keep it for',
+            'development and closed networks.',
+          ]
+        : [
+            'The server shows a certificate of another origin (tls.certificate), so nobody needs to trust this one:',
+            'it only signs client certificates (penstock cert client).',
           ]),
-      'Bring the file to the machine of the client (it is public; compare the fingerprint there), then trust it.',
-      '',
-      'The whole system:',
-      ...lines(systems),
-      '',
-      'One program:',
-      ...lines(programs),
-      '',
-      'Whoever can read ca.key, beside the file, can pass for any site to the systems that trust it: keep it for',
-      'development and closed networks.',
     ].join('\n'),
   };
 }

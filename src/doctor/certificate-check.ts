@@ -9,6 +9,8 @@ import { encoderWords, type Finding } from './finding.ts';
 export interface DevelopmentAuthorityFile {
   readonly certificate: X509Certificate;
   readonly file: string;
+  /** The server shows its certificate until there is one from ACME. */
+  readonly awaited?: boolean;
 }
 
 export interface ShownCertificate {
@@ -54,8 +56,10 @@ export function judgeChain(
       says: `issued by the development CA of this installation, until ${until}: OBS will refuse this certificate`,
       encoders: encoderWords.certificateRefused,
       hint:
-        `for OBS, trust ${development.file} on its machine, or give the server a certificate of a public ` +
-        'authority (tls.certificate); ffmpeg takes it as it is',
+        development.awaited === true
+          ? 'it stands in for the one from ACME, which is not there yet: penstock cert status says how far it is'
+          : `for OBS, trust ${development.file} on its machine, or give the server a certificate of a public ` +
+            'authority (tls.certificate); ffmpeg takes it as it is',
     };
   }
   if (problem === undefined) {
@@ -99,13 +103,16 @@ function distrust({ leaf, chainLength, problem }: ShownCertificate, issuer: stri
       hint: 'get one of a public authority (tls.certificate), or trust this one on every encoder',
     };
   }
-  if (problem === 'SELF_SIGNED_CERT_IN_CHAIN') {
+  const unknownIssuer = /ISSUER|VERIFY_LEAF/.test(problem ?? '');
+  if (problem === 'SELF_SIGNED_CERT_IN_CHAIN' || (chainLength > 1 && unknownIssuer)) {
     return {
       says: `the certificate leads to an authority that this machine does not trust (${issuer})`,
-      hint: 'trust that authority on every machine with an encoder, or get a certificate of a public one',
+      hint:
+        'if it is a private one, trust it on every machine with an encoder; of a public one a certificate of the ' +
+        'chain is missing in the file',
     };
   }
-  if (chainLength === 1 && /ISSUER|VERIFY_LEAF/.test(problem ?? '')) {
+  if (unknownIssuer) {
     return {
       says: `the server sends its own certificate only, and this machine does not know ${issuer}, which issued it`,
       hint:

@@ -11,6 +11,8 @@ import type { Random } from '../ops/random.ts';
 import type { Report } from '../ops/report.ts';
 import { type Examination, type Finding, isHealthy, notTried } from './finding.ts';
 import {
+  type AcmeSituation,
+  checkAcme,
   checkCertificateFile,
   checkClock,
   checkFolder,
@@ -42,6 +44,8 @@ export interface Installation {
   }[];
   /** PEM files of the operator's certificates; empty for those that the server makes or gets itself. */
   readonly certificateFiles: readonly string[];
+  /** With tls.certificate: acme. */
+  readonly acme?: AcmeSituation | undefined;
   /** Connections from this machine have to begin with a PROXY header. */
   readonly behindProxy: boolean;
   /** TLS listeners demand a client certificate, and the doctor has none to show. */
@@ -76,7 +80,8 @@ export async function runDoctor(given: DoctorArguments, context: DoctorContext):
   const { installation } = context;
   const known = installation instanceof SetupError ? undefined : installation;
   const attempt = await attemptWith(key, known);
-  const development = known && (await readDevelopmentAuthority(known.certsDir));
+  const authority = known && (await readDevelopmentAuthority(known.certsDir));
+  const development = authority && { ...authority, awaited: known?.acme?.issued === false };
   const parts = { ...context, development };
   if (url !== undefined) return report([await examineUrl(url, { ...parts, ...attempt })]);
   const examinations = [await examineInstallation(context)];
@@ -112,11 +117,12 @@ async function examineInstallation(context: DoctorContext): Promise<Examination>
   for (const file of installation.certificateFiles) {
     findings.push(...(await checkCertificateFile(file, hosts, clock.now())));
   }
+  if (installation.acme !== undefined) findings.push(checkAcme(installation.acme));
   findings.push(await keysOf(installation, clock.now()));
   for (const listener of installation.listeners) {
     findings.push(await checkListener(listener, running, network));
   }
-  for (const host of hosts) findings.push((await checkName(host, true, context)).finding);
+  for (const host of hosts.filter(isName)) findings.push((await checkName(host, true, context)).finding);
   if (!running) findings.push(...notTried(['urls'], 'the server is not running'));
   else if (installation.behindProxy) {
     const why = 'connections from this machine must begin with a PROXY header (trustedProxies)';
@@ -143,7 +149,7 @@ async function keysOf(installation: Installation, now: number): Promise<Finding>
 function ownUrls(
   installation: Installation,
 ): readonly { readonly url: StreamUrl; readonly address: string }[] {
-  const [first = 'localhost', ...others] = installation.hosts;
+  const [first = 'localhost', ...others] = installation.hosts.filter(isName);
   return installation.listeners.flatMap(({ host, port, accept }) => {
     const doors = schemes.filter((scheme) => port !== 0 && accept.includes(scheme));
     const address = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host;
@@ -154,6 +160,11 @@ function ownUrls(
       .map(([door, name]) => ({ url: streamUrl(door, name, port, 'live'), address }))
       .filter(({ url }) => !(url.tls && installation.clientCertificates));
   });
+}
+
+/** A wildcard is only for the certificate: nobody can connect to it. */
+function isName(host: string): boolean {
+  return !host.startsWith('*.');
 }
 
 interface Attempt {

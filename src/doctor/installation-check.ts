@@ -128,6 +128,26 @@ export async function checkCertificateFile(
   return findings;
 }
 
+/** What is known of the certificate from ACME. */
+export interface AcmeSituation {
+  readonly issued: boolean;
+  /** Why the last attempt to get or renew it failed, and what to do. */
+  readonly failure?: { readonly reason: string; readonly hint: string } | undefined;
+}
+
+export function checkAcme({ issued, failure }: AcmeSituation): Finding {
+  const check = 'certificate';
+  if (issued && failure === undefined) return { check, state: 'ok', says: 'there is one from ACME' };
+  if (failure === undefined) {
+    const hint = 'it takes seconds once the server runs: penstock cert status says how far it is';
+    return { check, state: 'warning', says: 'there is none from ACME yet', hint };
+  }
+  const { reason, hint } = failure;
+  return issued
+    ? { check, state: 'warning', says: `the one from ACME could not be renewed yet: ${reason}`, hint }
+    : { check, state: 'failed', says: `there is none from ACME yet: ${reason}`, hint };
+}
+
 /** Whether a listener's port is ours or free. `running`: the server of this data folder is up. */
 export async function checkListener(
   { host, port }: { readonly host: string; readonly port: number },

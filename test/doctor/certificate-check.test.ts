@@ -32,6 +32,7 @@ describe('the chain', () => {
     ['not begun', leafFor(90, 1), 'CERT_NOT_YET_VALID', 'not valid before 2026-11-23'],
     ['own issuer', new X509Certificate(issuer.pem), 'DEPTH_ZERO_SELF_SIGNED_CERT', 'signed by itself'],
     ['private authority', leafFor(90), 'SELF_SIGNED_CERT_IN_CHAIN', 'does not trust (Example CA)'],
+    ['private root', leafFor(90), 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'does not trust (Example CA)'],
     ['anything else', leafFor(90), 'CERT_REVOKED', 'not trusted (CERT_REVOKED)'],
   ])('fails: %s', (_, leaf, problem, says) => {
     const finding = judgeChain(shown(leaf, problem), now, undefined);
@@ -51,6 +52,8 @@ describe('the chain', () => {
     const finding = judgeChain(shown(leafFor(90), problem, 1), now, development);
     expect(finding.state).toBe('warning');
     expect([finding.says, finding.hint].join()).toMatch(/OBS will refuse this certificate.*certs\/ca\.pem/);
+    const awaited = judgeChain(shown(leafFor(90), problem, 1), now, { ...development, awaited: true });
+    expect(awaited.hint).toMatch(/stands in for the one from ACME/);
     expect(judgeChain(shown(leafFor(-0.5), problem, 1), now, development).state).toBe('failed');
     const other = { ...development, certificate: new X509Certificate(makeIssuer('Example CA', now).pem) };
     expect(judgeChain(shown(leafFor(90), problem, 1), now, other).state).toBe('failed');

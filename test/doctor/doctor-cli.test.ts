@@ -48,6 +48,23 @@ describe('penstock doctor', () => {
     expect(text).toMatch(/not tried +urls +the server is not running\n\nNothing failed; \d to look at\.$/);
   });
 
+  it.each([
+    [{ issued: true }, /ok +certificate +there is one from ACME$/m],
+    [{ issued: false }, /WARNING +certificate +there is none from ACME yet\n.*cert status/],
+    [
+      { issued: true, failure: { reason: 'rate limit', hint: 'wait' } },
+      /WARNING .*not be renewed yet: rate limit/,
+    ],
+    [{ issued: false, failure: { reason: 'DNS: no', hint: 'mend it' } }, /FAILED .*yet: DNS: no\n.*mend it/],
+  ])('tells how ACME goes: %j', async (acme, expected) => {
+    expect((await runDoctor({}, contextFor({ acme }))).text).toMatch(expected);
+  });
+
+  it('looks for no wildcard in the DNS: only certificates know those', async () => {
+    const { text } = await runDoctor({}, contextFor({ hosts: ['*.example.com'] }));
+    expect(text).not.toContain('*.example.com');
+  });
+
   it('goes on with whatever else can be known when something is broken', async () => {
     const broken = contextFor({
       keys: () => Promise.reject(new SetupError('STORE_UNUSABLE', 'it is damaged')),
