@@ -12,7 +12,7 @@ function stage() {
 const identity = { serial: '2A', until: '2027-01-01T00:00:00.000Z' };
 
 it.each([
-  ['authority.created', { file: '/ca.pem' }, 'authority.created', '/ca.pem'],
+  ['authority.created', { file: '/ca.pem' }, 'authority.created', /^\/ca\.pem$/],
   [
     'certificate.issued',
     { ...identity, names: 'a b' },
@@ -26,15 +26,13 @@ it.each([
     'certificate.replaced',
     /^serial 2A .* \/own\.pem$/,
   ],
-  ['renewal.failed', { reason: 'DNS: no' }, 'certificate.failed', 'DNS: no'],
-  ['certificate.failed', { message: 'expired', file: '/own.pem' }, 'certificate.failed', 'expired'],
+  ['renewal.failed', { reason: 'DNS: no' }, 'certificate.failed', /^DNS: no$/],
+  ['certificate.failed', { message: 'expired', file: '/own.pem' }, 'certificate.failed', /^expired$/],
 ])('%s %j is noted', (event, fields, action, detail) => {
   const { target, audit, log } = stage();
   log.with({ session: 'x' }).warn(event, fields);
   expect(target.events).toEqual([event]);
-  expect(audit.lines).toEqual([
-    { action, source: 'server', detail: typeof detail === 'string' ? detail : expect.stringMatching(detail) },
-  ]);
+  expect(audit.lines).toEqual([{ action, source: 'server', detail: expect.stringMatching(detail) }]);
 });
 
 it('everything else is logged only', () => {
