@@ -6,11 +6,11 @@ import type { Kysely } from 'kysely';
 import { ResourceError, SetupError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
-import type { RecordingId, StreamName } from '../ops/names.ts';
+import type { KeyId, RecordingId, StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
 import type { Schema } from '../store/schema.ts';
 import { CatalogueStore, type RecordingEntry, type RecordingFilter } from './catalogue-store.ts';
-import { OpenRecording, type RecordingRequest } from './open-recording.ts';
+import { OpenRecording, type InterruptedRecording, type RecordingRequest } from './open-recording.ts';
 import { fileExists, freeSpace, listStreamFiles, removeFile } from './recording-file.ts';
 import {
   eventOf,
@@ -25,7 +25,7 @@ import {
 } from './recording-name.ts';
 import { measureLive, readPieces } from './recording-scan.ts';
 import { RecordingVault, type StoredFile, type VaultEncryption } from './recording-vault.ts';
-import { Recovery, type RecoveredRecording } from './recovery.ts';
+import { Recovery, type LostRecording, type RecoveredRecording } from './recovery.ts';
 import { SpaceWatch, type SpaceListener, type SpaceState } from './space-watch.ts';
 
 export interface ArchiveOptions {
@@ -64,6 +64,8 @@ export class Archive {
   readonly #recovery: Recovery;
   /** What this process is writing. */
   readonly #open = new Map<RecordingId, OpenRecording>();
+  /** The last recording of each stream that an earlier server left unfinished, until the stream is recorded again. */
+  readonly #leftBehind = new Map<StreamName, LostRecording>();
   readonly #finishedListeners = new Set<(id: RecordingId) => void>();
   readonly #stopping = new AbortController();
   #recovering: Promise<unknown> = Promise.resolve();
@@ -180,7 +182,24 @@ export class Archive {
     });
     this.#open.set(id, recording);
     this.#recovery.hurry(stream);
+    this.#leftBehind.delete(stream);
     return recording;
+  }
+
+  /**
+   * What an earlier server was recording of this stream, with this key, when it was killed at `since` (ms since the
+   * Unix epoch) or later, if nothing was recorded of the stream since then. Its repair may be under way still.
+   */
+  async findInterrupted(
+    stream: StreamName,
+    keyId: KeyId,
+    since: number,
+  ): Promise<InterruptedRecording | undefined> {
+    const lost = this.#leftBehind.get(stream);
+    if (lost?.keyId !== keyId) return undefined;
+    const entry = await this.catalogue.find(lost.id);
+    const endedAt = entry?.state === 'recording' ? await this.#lastWrite(entry) : entry?.endedAt;
+    return endedAt === undefined || endedAt < since ? undefined : { id: lost.id, endedAt };
   }
 
   /** Oldest first; recordings in the making with what is safely written so far. */
@@ -275,6 +294,7 @@ export class Archive {
    */
   async beginRecovery(patience: number): Promise<void> {
     const lost = await this.#recovery.findLost();
+    for (const one of lost) this.#leftBehind.set(one.stream, one);
     const recovering = this.#repairBeside(() => this.#recoverAll(lost));
     await new Promise<void>((resolve, reject) => {
       const cancel = this.#clock.after(patience, resolve);
@@ -335,6 +355,18 @@ export class Archive {
       }
     } catch {
       return entry; // gone between two looks
+    }
+  }
+
+  /** Milliseconds since the Unix epoch; undefined when the file is not there. */
+  async #lastWrite({ path }: RecordingEntry): Promise<number | undefined> {
+    try {
+      const handle = await this.vault.open(path + partSuffix);
+      const { mtimeMs } = await handle.stat();
+      await handle.close();
+      return mtimeMs;
+    } catch {
+      return undefined;
     }
   }
 

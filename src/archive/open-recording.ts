@@ -33,6 +33,13 @@ export interface RecordingGap {
   readonly dropped?: number;
 }
 
+/** A recording that an earlier server was making when it was killed. */
+export interface InterruptedRecording {
+  readonly id: RecordingId;
+  /** Milliseconds since the Unix epoch; about, for nobody was there to look. */
+  readonly endedAt: number;
+}
+
 /** What the recorder knows when it is over. */
 export interface RecordingEnding {
   /** Milliseconds of media. */

@@ -151,7 +151,9 @@ export class Recovery {
     const { id, stream, startedAt } = lost;
     const { catalogue, log } = this.#parts;
     const { durationMs, bytes, cutBytes, gaps } = repaired;
-    const end = endedAt ?? startedAt + durationMs;
+    // Media time stands still while an encoder or the disk is away.
+    const away = gaps.map(({ missing, reason }) => (reason === 'timestamps' ? 0 : Math.max(0, missing)));
+    const end = endedAt ?? startedAt + durationMs + away.reduce((sum, missing) => sum + missing, 0);
     const outcome = { state: 'recovered', endedAt: end, durationMs, bytes, gaps } as const;
     if ((await catalogue.find(id)) === undefined) {
       await catalogue.add({ ...lost, ...outcome });

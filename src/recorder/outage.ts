@@ -1,9 +1,20 @@
 // The time in which a stream goes on and its recording does not, because the disk failed or is full: a new file is
-// tried again and again, less often when what was begun does not last. Leaves out what is told to whom (take.ts).
-import { ApplianceError } from '../errors.ts';
+// tried again and again, less often when what was begun does not last. Leaves out who is told when (take.ts).
+import { ApplianceError, ResourceError } from '../errors.ts';
+import type { Notice } from '../hub/publication.ts';
 import type { Log } from '../ops/log.ts';
 import type { RecordingTarget } from './recording-writer.ts';
 import { recorderLimits } from './recorder-limits.ts';
+
+/** What the publisher is told when an outage begins, and when it is over. */
+export const failedNotice: Notice = {
+  code: 'NetStream.Record.Failed',
+  description: 'The stream goes on, but it is not recorded: the disk of the server failed or is full.',
+};
+export const resumedNotice: Notice = {
+  code: 'NetStream.Record.Start',
+  description: 'The stream is recorded again.',
+};
 
 export class Outage {
   readonly #open: () => Promise<RecordingTarget>;
@@ -98,6 +109,13 @@ export class Outage {
   #slowDown(): void {
     this.#delay = Math.min(recorderLimits.longestRetryInterval, this.#delay * 2);
   }
+}
+
+/** The volume has less room than is to be left. */
+export function noRoom(): ResourceError {
+  return new ResourceError('DISK_FULL', 'the recording volume has less than recorder.minFreeSpace left', {
+    hint: 'Free space on the recording volume, or set recorder.retention; recording resumes by itself.',
+  });
 }
 
 /** Tells the log that a recording ended before its time. */

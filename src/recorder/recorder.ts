@@ -109,7 +109,7 @@ class AllRecorder implements Recorder {
   }
 
   async #record(publication: Publication): Promise<void> {
-    const { archive, log } = this.#options;
+    const { archive, log, reconnectWindow } = this.#options;
     const { stream, keyId, startedAt, origin } = publication;
     // Whoever held the stream has lost it by now: its take waits for it, or is gone from here.
     const waiting = this.#takes.get(stream);
@@ -118,7 +118,13 @@ class AllRecorder implements Recorder {
       return;
     }
     if (waiting !== undefined) void this.#finishBeforeStop(waiting.finish('publisher-lost'));
-    const recording = await archive.create({ stream, keyId, startedAt, origin });
+    // A server that was killed is no reason for two events.
+    const looking =
+      reconnectWindow === 0
+        ? undefined
+        : archive.findInterrupted?.(stream, keyId, startedAt - reconnectWindow);
+    const before = looking && (await looking);
+    const recording = await archive.create({ stream, keyId, startedAt, origin, continues: before?.id });
     if (this.#stopped || publication.ended !== undefined) {
       await recording.discard();
       if (this.#stopped) throw new RefusedError('SHUTTING_DOWN', 'the appliance is stopping');
@@ -127,13 +133,14 @@ class AllRecorder implements Recorder {
     const take: Take = new Take(publication, recording, {
       ...this.#options,
       pool: this.#pool,
+      missed: before === undefined ? undefined : Math.max(0, startedAt - before.endedAt),
       left: () => this.#leave(take),
     });
     this.#takes.set(stream, take);
     this.#seats.set(take, { number: this.#seat, syncedAt: this.#options.clock.monotonic() });
     this.#seat += 1;
     this.#stopTicking ??= this.#options.clock.every(this.#tickLength, () => this.#onTick());
-    log.info('recording.started', { recording: recording.id, stream });
+    log.info('recording.started', { recording: recording.id, stream, continues: before?.id });
   }
 
   #leave(take: Take): void {

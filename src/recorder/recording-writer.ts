@@ -1,13 +1,19 @@
 // One recording, which is one file: what becomes of its head, its tags and its gaps, and of the file in the end. The
 // file may still be opening: what comes meanwhile waits in memory. Leaves out memory and writes (write-queue.ts),
 // when to flush and sync (recorder.ts), and which tags belong here, at what time (take.ts).
-import type { OpenRecording, RecordingGap, RecordingRequest } from '../archive/open-recording.ts';
+import type {
+  InterruptedRecording,
+  OpenRecording,
+  RecordingGap,
+  RecordingRequest,
+} from '../archive/open-recording.ts';
 import { finalHead, headLength, provisionalHead, type ClientMetadata } from '../flv/file-head.ts';
 import { FileSummary } from '../flv/file-summary.ts';
 import { gapScript } from '../flv/script-data.ts';
 import { tagSize } from '../flv/tag-writer.ts';
 import { TagType, type TagRole } from '../flv/tag.ts';
 import type { Log } from '../ops/log.ts';
+import type { KeyId, StreamName } from '../ops/names.ts';
 import { recorderLimits } from './recorder-limits.ts';
 import type { SlabPool } from './slab-pool.ts';
 import { WriteQueue } from './write-queue.ts';
@@ -37,6 +43,12 @@ export type RecordingTarget = Pick<
 /** What of the archive the recorder needs. */
 export interface RecordingSource {
   create(request: RecordingRequest): Promise<RecordingTarget>;
+  /** As Archive.findInterrupted says; without it no recording of an earlier server is continued. */
+  findInterrupted?(
+    stream: StreamName,
+    keyId: KeyId,
+    since: number,
+  ): Promise<InterruptedRecording | undefined>;
   /** At `stop` nothing more may be written to the volume. */
   readonly spaceState?: 'ample' | 'low' | 'stop';
 }

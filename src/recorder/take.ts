@@ -2,7 +2,6 @@
 // encoder for a while, so that one which comes back continues the file. The subscriber that the hub knows. When to
 // cut, where tags stand in time, what a file begins with and what a stalled or failing disk costs are decided by
 // rules of their own; here they are put together.
-import { ResourceError } from '../errors.ts';
 import { headLength } from '../flv/file-head.ts';
 import { metadataOf, withoutSetDataFrame } from '../flv/script-data.ts';
 import { TagType, type Tag, type TagRole } from '../flv/tag.ts';
@@ -11,7 +10,7 @@ import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { KeyId, StreamName } from '../ops/names.ts';
 import { BackPressure } from './back-pressure.ts';
-import { Outage, reportFailure } from './outage.ts';
+import { failedNotice, noRoom, Outage, reportFailure, resumedNotice } from './outage.ts';
 import {
   RecordingWriter,
   scriptTime,
@@ -32,6 +31,8 @@ export interface TakeOptions {
   readonly segment: SegmentSettings;
   /** Milliseconds that an encoder whose connection broke may take to come back; 0: none. */
   readonly reconnectWindow: number;
+  /** Milliseconds since the end of the recording that this one continues; undefined: it begins an event. */
+  readonly missed?: number | undefined;
   /** Called once, when the take takes no more tags; its files may still be finished. */
   readonly left: (take: Take) => void;
 }
@@ -225,7 +226,7 @@ export class Take implements Subscriber {
     else if (this.#ends(writer, startable, at)) writer = this.#cut(writer, at);
     if (this.#timeline.broken) this.#mark(writer, type, at);
     if (this.#headers.pending) this.#settleHeaders(writer, this.#timeline.broken);
-    this.#begun = true;
+    if (!this.#begun) this.#beginEvent(writer);
     this.#lastArrival = now;
     writer.put(type, role, this.#inFile(at), body);
   }
@@ -271,8 +272,15 @@ export class Take implements Subscriber {
   /** The outage is over: the file that waited begins at `at` (ms of the event). */
   #recover(at: number): RecordingWriter {
     const ready = this.#outage.end(this.#now) ?? this.#create();
-    this.#publication.tell({ code: 'NetStream.Record.Start', description: 'The stream is recorded again.' });
+    this.#publication.tell(resumedNotice);
     return this.#begin(ready, at);
+  }
+
+  /** Its first frame comes. */
+  #beginEvent(writer: RecordingWriter): void {
+    this.#begun = true;
+    const { missed } = this.#options;
+    if (missed !== undefined) writer.mark({ at: 0, missing: Math.round(missed), reason: 'reconnect' });
   }
 
   #begin(recording: RecordingTarget | Promise<RecordingTarget>, at: number): RecordingWriter {
@@ -367,11 +375,7 @@ export class Take implements Subscriber {
   /** The volume has no more room than is to be left: the file ends whole. */
   #suspend(writer: RecordingWriter): void {
     void writer.end('disk-full', this.#timeline.clamped - this.#clampedBefore);
-    this.#beginOutage(
-      new ResourceError('DISK_FULL', 'the recording volume has less than recorder.minFreeSpace left', {
-        hint: 'Free space on the recording volume, or set recorder.retention; recording resumes by itself.',
-      }),
-    );
+    this.#beginOutage(noRoom());
   }
 
   #fail(writer: RecordingWriter, error: unknown): void {
@@ -390,9 +394,6 @@ export class Take implements Subscriber {
     this.#dropping = 'disk';
     this.#pressure.giveUp();
     reportFailure(this.#log, error, recording);
-    this.#publication.tell({
-      code: 'NetStream.Record.Failed',
-      description: 'The stream goes on, but it is not recorded: the disk of the server failed or is full.',
-    });
+    this.#publication.tell(failedNotice);
   }
 }

@@ -6,12 +6,14 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Archive } from '../../src/archive/archive.ts';
-import type { RecordingId, StreamName } from '../../src/ops/names.ts';
+import type { KeyId, RecordingId, StreamName } from '../../src/ops/names.ts';
 import { beginRecording, openTestArchive, someTags, testKey, testStream } from '../support/archive.ts';
 import { readTags, streamTags } from '../support/media-tags.ts';
 import { settled } from '../support/settled.ts';
@@ -229,6 +231,42 @@ describe('recovering', () => {
     expect((await archive.find(recording.id))?.state).toBe('recording');
     await writer.end('unpublished');
     expect((await archive.find(recording.id))?.state).toBe('complete');
+  });
+});
+
+describe('what an earlier server was recording', () => {
+  async function killed() {
+    const dead = await openTestArchive();
+    const { recording } = await beginRecording(dead.archive, someTags()); // for 2405 ms from `start`
+    const next = await openTestArchive({ dataFolder: dead.dataFolder, seed: 'next' });
+    const found = (since = start, key = testKey) => next.archive.findInterrupted(testStream, key, since);
+    return { ...next, id: recording.id, found };
+  }
+
+  it('is found by its stream and key, if it ended lately, until the stream is recorded again', async () => {
+    const { archive, id, found } = await killed();
+    expect(await found()).toBeUndefined(); // nobody looked yet
+    await archive.beginRecovery(2000);
+    const endedAt = start + 2405;
+    expect(await found()).toEqual({ id, endedAt });
+    expect(await found(endedAt)).toEqual({ id, endedAt });
+    expect(await found(endedAt + 1)).toBeUndefined();
+    expect(await found(start, 'other000' as KeyId)).toBeUndefined();
+    expect(await archive.findInterrupted('live/other' as StreamName, testKey, start)).toBeUndefined();
+    const { recording } = await beginRecording(archive, someTags());
+    expect(await found()).toBeUndefined();
+    await recording.abandon(); // recovered as well, but by the server that recorded it
+    expect(await found()).toBeUndefined();
+  });
+
+  it('is found before its repair has come to it, by the time of the last write', async () => {
+    const { archive, id, found } = await killed();
+    const path = archive.pathOf((await archive.find(id))!);
+    writeFileSync(path.slice(0, -'.part'.length), 'in the way');
+    utimesSync(path, (start + 9000) / 1000, (start + 9000) / 1000);
+    await archive.beginRecovery(2000);
+    const { mtimeMs } = statSync(path); // the repair wrote its head before it was stopped
+    expect(await found()).toEqual({ id, endedAt: mtimeMs });
   });
 });
 

@@ -4,7 +4,10 @@ import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { Recovery } from '../../src/archive/recovery.ts';
+import { gapScript } from '../../src/flv/script-data.ts';
+import { TagType } from '../../src/flv/tag.ts';
 import { beginRecording, openTestArchive, someTags, testStream } from '../support/archive.ts';
+import { tagOf } from '../support/media-tags.ts';
 
 async function killed() {
   const dead = await openTestArchive();
@@ -88,5 +91,19 @@ describe('recovery', () => {
       endedAt: expect.any(Number),
       bytes: expect.any(Number),
     });
+  });
+
+  it('counts what is marked as missing to the time in which it was made', async () => {
+    const { archive, dataFolder } = await openTestArchive();
+    const gaps = [
+      { at: 1000, missing: 7000, reason: 'reconnect' },
+      { at: 2000, missing: -60_000, reason: 'timestamps' },
+    ];
+    const tags = [...someTags(), ...gaps.map((gap) => tagOf(TagType.ScriptData, 0, gapScript(gap)))];
+    const { recording } = await beginRecording(archive, tags);
+    const next = await openTestArchive({ dataFolder });
+    await next.archive.recover();
+    const entry = await next.archive.find(recording.id);
+    expect(entry).toMatchObject({ gaps, endedAt: recording.startedAt + 2405 + 7000 });
   });
 });

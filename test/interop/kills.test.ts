@@ -2,7 +2,8 @@
 // random moment, now and then once more while it mends what the last kill left. Nothing may be lost but the last
 // moments, nothing overwritten, nothing unlisted.
 import { readFileSync, statSync } from 'node:fs';
-import { afterAll, beforeAll, expect, it } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { TagType } from '../../src/flv/tag.ts';
 import { firstDifference, type Frame, framesIn } from '../support/media.ts';
 import { readTags } from '../support/media-tags.ts';
@@ -115,3 +116,57 @@ it(`survives ${kills} kills at random moments of four recordings`, { timeout: 40
   }
   expect(known.size).toBeGreaterThan(kills * 2);
 });
+
+interface EventAnswer extends RecordingAnswer {
+  readonly event: string;
+  readonly gaps: readonly { readonly at: number; readonly missing: number; readonly reason: string }[];
+}
+
+it.each(['waits for its encoder', 'is being written'])(
+  'a kill while a recording %s: the encoder that comes back continues the event',
+  async (moment) => {
+    const own = new ServerProcess({
+      folder: temporaryFolder(),
+      settings: { 'recorder.reconnectWindow': '30s' },
+    });
+    onTestFinished(() => own.discard());
+    await own.start();
+    const { key } = await own.createKey('live/one');
+    const begin = async (): Promise<PacedEncoder> => {
+      const encoder = new PacedEncoder({ port: own.port, name: key, frames: sample });
+      await encoder.published;
+      await own.growingRecording('live/one', 800);
+      return encoder;
+    };
+    const first = await begin();
+    if (moment === 'waits for its encoder') {
+      await first.hangUp();
+      await own.event('recording.interrupted');
+      await own.growingRecording('live/one', first.sent.at(-1)?.timestamp ?? 0); // it was flushed
+    }
+    own.process.kill('SIGKILL');
+    await own.process.ended;
+    await first.hangUp();
+    await own.start();
+    const second = await begin();
+    await second.finish();
+    const [before, after, ...others] = (await own.finishedRecordings('live/one', 2)) as EventAnswer[];
+    expect(others).toEqual([]);
+    expect([before?.state, after?.state, after?.id]).toEqual(['recovered', 'complete', `${before?.event}-2`]);
+    expectKept(before!, first.sent);
+    const kept = framesIn(before!.path);
+    const waited = moment === 'waits for its encoder';
+    expect(kept.length).toBeGreaterThanOrEqual(waited ? first.sent.length : 1);
+    expect(firstDifference(second.sent, framesIn(after!.path))).toBeUndefined();
+    expect(after?.gaps).toMatchObject([{ at: 0, reason: 'reconnect' }]);
+    expect(after?.gaps[0]?.missing).toBeGreaterThan(200);
+    expect(after?.gaps[0]?.missing).toBeLessThan(30_000);
+    const show = join(own.folder, 'show.flv');
+    await own.json('recording', 'get', before!.id, '--event', '-o', show);
+    expectSoundFile(show);
+    expect((await probe(show)).streams).toHaveLength(2);
+    const media = framesIn(show).filter(({ payload }) => payload[1] !== 0);
+    const sent = [...kept, ...second.sent].filter(({ payload }) => payload[1] !== 0);
+    expect(media.map(({ payload }) => payload)).toEqual(sent.map(({ payload }) => payload));
+  },
+);

@@ -2,9 +2,10 @@ import { describe, expect, it } from 'vitest';
 import { AmfObject } from '../../src/amf/amf-value.ts';
 import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
 import { ResourceError } from '../../src/errors.ts';
-import { metadataOf } from '../../src/flv/script-data.ts';
+import { gapMarkOf, metadataOf } from '../../src/flv/script-data.ts';
 import { TagType, type Tag } from '../../src/flv/tag.ts';
 import type { Publication } from '../../src/hub/publication.ts';
+import type { RecordingId } from '../../src/ops/names.ts';
 import { recorderLimits } from '../../src/recorder/recorder-limits.ts';
 import { slabSize } from '../../src/recorder/slab-pool.ts';
 import { aacTag, avcTag, readTags, tagOf } from '../support/media-tags.ts';
@@ -114,6 +115,33 @@ describe('an encoder that comes back', () => {
       expect(stage.clock.timers).toBe(0);
     },
   );
+
+  it.each([
+    [29_000, true],
+    [31_000, false],
+  ])('to a server that was killed %i ms ago: one event, with a gap: %s', async (ago, continues) => {
+    const stage = new TakeStage();
+    stage.interrupted = { id: '00000000000000zz' as RecordingId, endedAt: stage.clock.now() - ago };
+    const publication = await stage.publish();
+    put(publication, [metadata(1280), ...stream(1)]);
+    await publication.end('unpublished');
+    expect(stage.requests[0]?.continues).toBe(continues ? '00000000000000zz' : undefined);
+    const gaps = continues ? [{ at: 0, missing: ago, reason: 'reconnect' }] : [];
+    expect(stage.files[0]!.gaps).toEqual(gaps);
+    const tags = stage.tags(0);
+    expect(tags.flatMap(({ type, body }) => (type === TagType.ScriptData ? [gapMarkOf(body)] : []))).toEqual(
+      gaps,
+    );
+    expect(times(frames(tags))).toEqual(times(frames(stream(1))));
+    expect(metadataOf(readTags(stage.files[0]!.file).tags[0]!.body)?.get('width')).toBe(1280);
+  });
+
+  it('to a server that was killed is another event where none may come back', async () => {
+    const stage = new TakeStage({ reconnectWindow: 0 });
+    stage.interrupted = { id: '00000000000000zz' as RecordingId, endedAt: stage.clock.now() };
+    await stage.publish();
+    expect(stage.requests[0]?.continues).toBeUndefined();
+  });
 
   it('finds all that was sent before on the medium, under a name that says that it is not over', async () => {
     const stage = new TakeStage();

@@ -1,5 +1,5 @@
 // A recorder on a stage: a hub, a fake clock, and disks in memory that can be full, slow or gone.
-import type { RecordingRequest } from '../../src/archive/open-recording.ts';
+import type { InterruptedRecording, RecordingRequest } from '../../src/archive/open-recording.ts';
 import type { Tag } from '../../src/flv/tag.ts';
 import type { Notice, Publication } from '../../src/hub/publication.ts';
 import { createStreamHub } from '../../src/hub/stream-hub.ts';
@@ -24,6 +24,8 @@ export class TakeStage {
   readonly paused: boolean[] = [];
   /** What happens to files that are made from now on; may wait or throw. */
   onCreate: (file: MemoryRecording) => Promise<void> | void = () => undefined;
+  /** What an earlier server left. */
+  interrupted: InterruptedRecording | undefined;
   spaceState: 'ample' | 'low' | 'stop' = 'ample';
   readonly recorder;
 
@@ -33,6 +35,8 @@ export class TakeStage {
       hub: this.hub,
       archive: {
         create: (request) => this.#create(request),
+        findInterrupted: async (_stream, _keyId, since) =>
+          this.interrupted !== undefined && this.interrupted.endedAt >= since ? this.interrupted : undefined,
         get spaceState() {
           return space();
         },
