@@ -3,8 +3,7 @@
 import type { CertificateBundle, CertificateSource } from '../certificates/certificate-source.ts';
 import type { Clock } from '../ops/clock.ts';
 import { formatDuration, formatInstant } from '../ops/quantities.ts';
-import type { Report } from '../ops/report.ts';
-import { formatFields } from '../ops/table.ts';
+import { formatFields, type Report } from '../ops/report.ts';
 import { AcmeIssuer, type AcmeOptions, type AcmeParts } from './acme-issuer.ts';
 import { namesKey } from './acme-order.ts';
 import type { AcmeState } from './acme-state.ts';

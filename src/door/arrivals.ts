@@ -3,10 +3,14 @@
 import type { Socket } from 'node:net';
 import { type AddressBlock, blockContains, parseAddress } from '../ops/address.ts';
 import type { Clock } from '../ops/clock.ts';
+import type { LineBudget } from '../ops/line-budget.ts';
 import type { Log } from '../ops/log.ts';
 import { Admission, type AdmissionLimits, type Entry } from './admission.ts';
 import { parseProxyHeader } from './proxy-header.ts';
 import type { Peer } from '../transport/transport.ts';
+
+/** What any stranger can make the log say. */
+export type StrangerLine = 'refused' | 'garbled' | 'timed-out' | 'proxy-garbled';
 
 /** One accepted TCP connection on its way through sniffing and TLS. */
 export interface Visitor {
@@ -28,6 +32,7 @@ export interface ArrivalsOptions {
   readonly turnsAway?: (address: string) => boolean;
   readonly clock: Clock;
   readonly log: Log;
+  readonly lines: LineBudget<StrangerLine>;
   readonly onVisitor: (socket: Socket, visitor: Visitor) => void;
 }
 
@@ -64,15 +69,14 @@ export class Arrivals {
     else admit(own);
   }
 
-  /** Says that somebody was turned away. A flood must not flood the log: one line at once, then one for a hundred. */
+  /** Counts and says that somebody was turned away. */
   refuse(
     address: string,
     code: 'TOO_MANY_CONNECTIONS' | 'ADDRESS_LOCKED_OUT' = 'TOO_MANY_CONNECTIONS',
   ): void {
     this.#refused[code] += 1;
-    const refusedSoFar = this.#refused[code];
-    if (refusedSoFar % 100 !== 1) return;
-    this.#options.log.warn('connection.refused', { peer: address, code, refusedSoFar });
+    const line = this.#options.lines.take('refused');
+    if (line !== undefined) this.#options.log.warn('connection.refused', { peer: address, code, ...line });
   }
 
   /** How many were turned away so far, by code. */
@@ -114,7 +118,8 @@ export class Arrivals {
       socket.removeListener('readable', look);
       if (header.kind === 'invalid') {
         const hint = 'trustedProxies must only name machines that send the PROXY protocol';
-        this.#options.log.warn('proxy.garbled', { peer: own.address, hint });
+        const line = this.#options.lines.take('proxy-garbled');
+        if (line !== undefined) this.#options.log.warn('proxy.garbled', { peer: own.address, hint, ...line });
         socket.destroy();
         return;
       }
@@ -125,7 +130,10 @@ export class Arrivals {
   }
 
   #tooLate(socket: Socket, address: string): void {
-    this.#options.log.info('connection.timed-out', { code: 'HANDSHAKE_TIMEOUT', peer: address });
+    const { log, lines } = this.#options;
+    const line = lines.take('timed-out');
+    const code = 'HANDSHAKE_TIMEOUT';
+    if (line !== undefined) log.info('connection.timed-out', { code, peer: address, ...line });
     socket.destroy();
   }
 }

@@ -14,4 +14,6 @@ export const doorLimits = {
   httpHeadersTime: 10_000,
   /** Milliseconds in which a whole HTTP request must arrive. */
   httpRequestTime: 30_000,
+  /** Log lines of one event in a minute, of those that any stranger can cause. */
+  strangerLines: 60,
 } as const;

@@ -14,10 +14,11 @@ import { SetupError } from '../errors.ts';
 import type { AddressBlock } from '../ops/address.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
+import { LineBudget } from '../ops/line-budget.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
 import type { AdmissionLimits } from './admission.ts';
-import { Arrivals, type Visitor } from './arrivals.ts';
+import { Arrivals, type StrangerLine, type Visitor } from './arrivals.ts';
 import { doorLimits } from './door-limits.ts';
 import { ReadPacer } from '../transport/read-pacer.ts';
 import { sniff } from '../transport/sniff-rule.ts';
@@ -65,6 +66,7 @@ export interface DoorOptions {
 export class DoorServer implements Component {
   readonly #options: DoorOptions;
   readonly #arrivals: Arrivals;
+  readonly #lines: LineBudget<StrangerLine>;
   readonly #pacer: ReadPacer;
   readonly #servers: Server[] = [];
   readonly #tls: TlsTerminator<Visitor>;
@@ -78,8 +80,10 @@ export class DoorServer implements Component {
 
   constructor(options: DoorOptions) {
     this.#options = options;
+    this.#lines = new LineBudget(options.clock, doorLimits.strangerLines);
     this.#arrivals = new Arrivals({
       ...options,
+      lines: this.#lines,
       onVisitor: (socket, visitor) => this.#sniff(socket, visitor, false),
     });
     this.#pacer = new ReadPacer(options.clock, options.ingestLatency);
@@ -183,12 +187,15 @@ export class DoorServer implements Component {
     if (kind === 'rtmpe') return this.#takeRtmp(socket, first, visitor, tls ? 'rtmps' : 'rtmpe');
     if (kind === 'http') return this.#takeHttp(socket, first, visitor, tls);
     if (kind === 'tls' && !tls) return this.#tls.take(socket, first, visitor);
+    socket.destroy();
+    const line = this.#lines.take('garbled');
+    if (line === undefined) return;
     this.#options.log.info('connection.garbled', {
       code: 'PROTOCOL_UNKNOWN',
       peer: visitor.peer.address,
       firstByte: first[0] ?? 0,
+      ...line,
     });
-    socket.destroy();
   }
 
   #takeRtmp(socket: Socket, first: Buffer, visitor: Visitor, door: RtmpDoor): void {

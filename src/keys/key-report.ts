@@ -2,8 +2,7 @@
 // into an encoder. The secret is in the settings only, which are made once. pure.
 import { formatAddressBlock } from '../ops/address.ts';
 import { formatBitrate, formatDuration, formatInstant } from '../ops/quantities.ts';
-import type { Report } from '../ops/report.ts';
-import { formatFields, formatTable } from '../ops/table.ts';
+import { formatFields, formatTable, type Report } from '../ops/report.ts';
 import type { KeyUse, PreviousSecret, StreamKey } from './key-rule.ts';
 
 /** Door → URL without an application, such as `rtmps` → `rtmps://ingest.example.com:1935`; the safest first. */

@@ -2,8 +2,7 @@
 import type { Archive } from '../archive/archive.ts';
 import { mustFind } from '../archive/recording-cli.ts';
 import { formatDuration, formatSize } from '../ops/quantities.ts';
-import type { Report } from '../ops/report.ts';
-import { formatTable } from '../ops/table.ts';
+import { formatTable, type Report } from '../ops/report.ts';
 import type { AuditLog } from '../store/audit-log.ts';
 import { pruneRecordings, type RetentionParts } from './retention-keeper.ts';
 import { judgeRetention, type RetentionVerdict } from './retention-rule.ts';

@@ -56,9 +56,11 @@ const refusals: Readonly<
   },
 };
 
-/** Refusals that are part of a good day. */
+/** Refusals that are part of a good day, or were told in the log already, with their true reason. */
 const quieter: Readonly<Partial<Record<RefusedErrorCode, 'debug' | 'info'>>> = {
   SIGN_IN_REQUIRED: 'debug',
+  KEY_REFUSED: 'debug',
+  SIGN_IN_FAILED: 'debug',
   SHUTTING_DOWN: 'info',
   STREAM_TAKEN_OVER: 'info',
 };

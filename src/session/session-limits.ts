@@ -11,4 +11,6 @@ export const sessionLimits = {
   signInMemory: 86_400_000,
   /** Encoders remembered; beyond them the one that was quiet for longest is forgotten. */
   signInEncoders: 4096,
+  /** Log lines of one event in a minute about the ends of sessions that never published. */
+  strangerLines: 60,
 } as const;

@@ -6,6 +6,7 @@ import type { StreamHub } from '../hub/stream-hub.ts';
 import type { KeyGate } from '../keys/key-gate.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
+import { LineBudget } from '../ops/line-budget.ts';
 import type { Log } from '../ops/log.ts';
 import type { StreamName } from '../ops/names.ts';
 import type { Random } from '../ops/random.ts';
@@ -14,6 +15,7 @@ import type { LiveSessionStore, RecordingStatus } from '../store/live-session-st
 import { kickTopic } from './stream-cli.ts';
 import type { Publishing } from './publishing.ts';
 import { Session, type SessionLimits } from './session.ts';
+import { sessionLimits } from './session-limits.ts';
 import { SignInMemory } from './sign-in-memory.ts';
 
 /** Milliseconds between two looks at deadlines, silence and expiry. */
@@ -62,6 +64,7 @@ export interface SessionFigures {
 export class SessionRegistry implements Component {
   readonly #options: SessionRegistryOptions;
   readonly #signIns: SignInMemory;
+  readonly #lines: LineBudget<'refused' | 'ended'>;
   readonly #sessions = new Set<Session>();
   readonly #figures = new Map<Publishing, { readonly id: string; bytes: number; at: number }>();
   readonly #cancels: (() => void)[] = [];
@@ -74,6 +77,7 @@ export class SessionRegistry implements Component {
   constructor(options: SessionRegistryOptions) {
     this.#options = options;
     this.#signIns = new SignInMemory(options.clock, options.signIn.apps);
+    this.#lines = new LineBudget(options.clock, sessionLimits.strangerLines);
   }
 
   get size(): number {
@@ -125,6 +129,7 @@ export class SessionRegistry implements Component {
       gate,
       hub,
       signIns: this.#signIns,
+      lines: this.#lines,
       onPublishing: (_, publishing) => this.#begin(session, publishing),
       onUnpublished: (_, publishing) => this.#finish(publishing),
       onEnd: () => {

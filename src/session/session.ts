@@ -10,6 +10,7 @@ import type { EndReason } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
 import type { KeyGate } from '../keys/key-gate.ts';
 import type { Clock } from '../ops/clock.ts';
+import type { LineBudget } from '../ops/line-budget.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
 import { Entrance, isSigningIn, type SigningIn } from './entrance.ts';
@@ -38,6 +39,8 @@ export interface SessionParts {
   readonly gate: KeyGate;
   readonly hub: StreamHub;
   readonly signIns: SignInMemory;
+  /** For the ends of sessions that never published: any stranger can cause those. */
+  readonly lines: LineBudget<'refused' | 'ended'>;
   /** Called once a publication is live, and once more when it has ended. */
   readonly onPublishing: (session: Session, publishing: Publishing) => void;
   readonly onUnpublished: (session: Session, publishing: Publishing) => void;
@@ -59,6 +62,7 @@ export class Session {
   readonly #unfinished = new Set<Promise<void>>();
   #deadline: { readonly at: number; readonly error: TransportError | RefusedError } | undefined;
   #flashVer = '';
+  #hasPublished = false;
   /** The request that waits for the gate and the recorder. */
   #asking: number | undefined;
   /** Keys that were withdrawn meanwhile: the gate may have looked at them just before. */
@@ -244,6 +248,7 @@ export class Session {
       }
       this.#asking = undefined;
       this.#publishings.set(event.streamId, publishing);
+      this.#hasPublished = true;
       this.#deadline = undefined;
       const { stream, keyId: key, certificate } = publishing;
       this.#log.info('publish.started', { stream, key, certificate });
@@ -328,13 +333,23 @@ export class Session {
     this.#connection.close();
     this.transport.write(this.#connection.takeOutput());
     this.transport.close();
+    this.#sayInLog(error);
+  }
+
+  #sayInLog(error: unknown): void {
     const { level, fields } = farewellFor(error);
     const log = this.#log;
     if (level === 'error') log.error('session.failed', fields);
-    else if (level === 'warn') log.warn('session.refused', fields);
-    else if (level === 'info') log.info('session.ended', fields);
-    else if (error instanceof RefusedError) log.debug('session.challenged', fields);
-    else log.debug('session.broken', fields);
+    else if (level === 'debug' && !(error instanceof RefusedError)) log.debug('session.broken', fields);
+    else if (level === 'debug' && fields['code'] === 'SIGN_IN_REQUIRED')
+      log.debug('session.challenged', fields);
+    else if (level === 'debug') log.debug('session.refused', fields);
+    else {
+      const line = this.#hasPublished ? {} : this.#parts.lines.take(level === 'warn' ? 'refused' : 'ended');
+      if (line === undefined) return;
+      if (level === 'warn') log.warn('session.refused', { ...fields, ...line });
+      else log.info('session.ended', { ...fields, ...line });
+    }
   }
 
   #ended(error: Error | undefined): void {

@@ -3,8 +3,7 @@
 import { SetupError } from '../errors.ts';
 import { argumentInvalid } from '../ops/arguments.ts';
 import { parseStreamName } from '../ops/names.ts';
-import type { Report } from '../ops/report.ts';
-import { formatTable } from '../ops/table.ts';
+import { formatTable, type Report } from '../ops/report.ts';
 import type { LiveSessionStore } from '../store/live-session-store.ts';
 import type { Store } from '../store/store.ts';
 

@@ -1,8 +1,7 @@
 // The verbs of `penstock audit`: reading the audit log. Nothing here, or anywhere, changes a line of it.
 import { argumentInvalid } from '../ops/arguments.ts';
 import { parseDuration, parseInstant } from '../ops/quantities.ts';
-import type { Report } from '../ops/report.ts';
-import { formatTable } from '../ops/table.ts';
+import { formatTable, type Report } from '../ops/report.ts';
 import type { AuditLog } from './audit-log.ts';
 
 /** What `audit list` shows without --since. */

@@ -3,8 +3,7 @@ import { argumentInvalid, readChoice, readMoment, readNote } from '../ops/argume
 import type { Clock } from '../ops/clock.ts';
 import { formatDuration, formatInstant } from '../ops/quantities.ts';
 import type { Random } from '../ops/random.ts';
-import type { Report } from '../ops/report.ts';
-import { formatTable } from '../ops/table.ts';
+import { formatTable, type Report } from '../ops/report.ts';
 import { SetupError } from '../errors.ts';
 import type { AuditLog } from '../store/audit-log.ts';
 import type { Store } from '../store/store.ts';

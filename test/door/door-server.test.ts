@@ -4,6 +4,7 @@ import { type AddressInfo, connect, createServer, Server, type Socket } from 'no
 import { Duplex } from 'node:stream';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { doorLimits } from '../../src/door/door-limits.ts';
 import { SetupError } from '../../src/errors.ts';
 import { readToEnd } from '../support/loopback.ts';
 import { buildDoor, everyDoor, openDoor } from '../support/open-door.ts';
@@ -323,15 +324,19 @@ describe('who takes too long', () => {
 });
 
 describe('limits', () => {
-  it('close who is one too many, say so once, and let the next one in when one has left', async () => {
-    const { dial, log, arrived } = await openDoor({ limits: { connectionsPerAddress: 2 } });
+  it('close who is one too many, say so, and let the next one in when one has left', async () => {
+    const { dial, log, arrived, clock } = await openDoor({ limits: { connectionsPerAddress: 2 } });
     const inside = [await dial(), await dial()];
     for (const socket of inside) socket.write(Uint8Array.of(3));
     await vi.waitFor(() => expect(arrived).toHaveLength(2));
-    for (let count = 0; count < 5; count += 1) await closed(await dial());
-    expect(log.of('connection.refused')).toEqual([
-      { peer: '127.0.0.1', code: 'TOO_MANY_CONNECTIONS', refusedSoFar: 1 },
-    ]);
+    const refused = { peer: '127.0.0.1', code: 'TOO_MANY_CONNECTIONS' };
+    for (let count = 0; count < doorLimits.strangerLines + 3; count += 1) await closed(await dial());
+    expect(log.of('connection.refused')).toEqual(
+      Array.from({ length: doorLimits.strangerLines }, () => refused),
+    );
+    clock.advance(60_000);
+    await closed(await dial());
+    expect(log.of('connection.refused').at(-1)).toEqual({ ...refused, leftOut: 3 });
     inside[0]!.destroy();
     await vi.waitFor(() => expect(arrived[0]!.ended()).toBe(true));
     (await dial()).write(Uint8Array.of(3));

@@ -14,8 +14,8 @@ import { farewellFor } from '../../src/session/farewell.ts';
 
 describe('a refusal', () => {
   // WIRE 7: what OBS, FFmpeg and phones act on.
-  it.each<[RefusedErrorCode, string, 'warn' | 'info', string | RegExp]>([
-    ['KEY_REFUSED', 'NetStream.Publish.BadName', 'warn', 'The words of the error.'],
+  it.each<[RefusedErrorCode, string, 'warn' | 'info' | 'debug', string | RegExp]>([
+    ['KEY_REFUSED', 'NetStream.Publish.BadName', 'debug', 'The words of the error.'],
     ['STREAM_BUSY', 'NetStream.Publish.BadName', 'warn', /another encoder/],
     ['DOOR_CLOSED', 'NetConnection.Connect.Rejected', 'warn', 'The words of the error.'],
     ['TOO_MANY_CONNECTIONS', 'NetConnection.Connect.Rejected', 'warn', /Too many/],

@@ -159,7 +159,8 @@ describe('refused', () => {
       ]);
       expect([transport.state, transport.calls.admit, hub.publications]).toEqual(['ended', 0, []]);
       expect(log.of('publish.refused')).toMatchObject([{ reason, key: '7h2kq9d4' }]);
-      expect(log.of('session.refused')).toMatchObject([{ code: 'KEY_REFUSED' }]);
+      const said = log.lines.filter(({ event }) => event.endsWith('.refused'));
+      expect(said).toMatchObject([{ level: 'warn' }, { level: 'debug', fields: { code: 'KEY_REFUSED' } }]); // one is enough
       expect(secretsIn(encoder)).toEqual([]);
     },
   );
@@ -198,6 +199,18 @@ describe('refused', () => {
     expect(encoder.told).toContain('NetStream.Play.Failed');
     expect([transport.state, gate.requests]).toEqual(['ended', []]);
     expect(log.of('session.refused')).toMatchObject([{ code: 'PLAYING_UNSUPPORTED' }]);
+  });
+
+  it('without a line for each of many strangers; who published has its own', async () => {
+    const { connect, log } = openStage();
+    const publisher = connect();
+    await publisher.encoder.talk();
+    const hole = Uint8Array.of(0xc3); // a chunk without a header, of a chunk stream that never had one (RTMP 5.3.1.2.4)
+    for (let count = 0; count < 5; count += 1)
+      connect().transport.send(Buffer.concat([new ClientScript().handshake().take(), hole]));
+    const strangers = log.of('session.ended').length;
+    publisher.transport.send(Uint8Array.of(0xff));
+    expect([strangers, log.of('session.ended').length]).toEqual([3, 4]);
   });
 
   it('when the recording cannot be opened, and the stream is free again', async () => {

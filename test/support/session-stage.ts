@@ -7,6 +7,7 @@ import { createStreamHub } from '../../src/hub/stream-hub.ts';
 import type { KeyGate, SignInVerdict, WithdrawalReason } from '../../src/keys/key-gate.ts';
 import type { AccessRequest, Verdict } from '../../src/keys/key-rule.ts';
 import type { SignInRequest } from '../../src/keys/sign-in.ts';
+import { LineBudget } from '../../src/ops/line-budget.ts';
 import type { KeyId, StreamName } from '../../src/ops/names.ts';
 import type { Publishing } from '../../src/session/publishing.ts';
 import { Session, type SessionLimits } from '../../src/session/session.ts';
@@ -202,6 +203,7 @@ export function openStage() {
   hub.onPublish((publication) => recorder.record(publication));
   for (const name of ['one', 'two', 'three']) gate.grant(secretOf(name), `live/${name}`, `key-${name}`);
   const signIns = new SignInMemory(clock, ['studio']);
+  const lines = new LineBudget<'refused' | 'ended'>(clock, 3);
   const published: Publishing[] = [];
   const unpublished: Publishing[] = [];
   const over: Session[] = [];
@@ -218,6 +220,7 @@ export function openStage() {
       gate,
       hub,
       signIns,
+      lines,
       onPublishing: (_, publishing) => void published.push(publishing),
       onUnpublished: (_, publishing) => void unpublished.push(publishing),
       onEnd: () => over.push(session),

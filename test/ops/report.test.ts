@@ -1,6 +1,6 @@
 // Tables for people: aligned, and deaf to what a peer wrote into a cell.
 import { describe, expect, it } from 'vitest';
-import { formatFields, formatTable } from '../../src/ops/table.ts';
+import { formatFields, formatTable } from '../../src/ops/report.ts';
 
 describe('formatTable', () => {
   it('aligns columns and leaves no trailing spaces', () => {
