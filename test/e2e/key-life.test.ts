@@ -181,6 +181,7 @@ describe('the audit log', () => {
     expect(lines.map(told)).toEqual([
       'server.started server - - - -',
       expect.stringMatching(/^configuration\.changed server - - - now sha256 [0-9a-f]{16}$/),
+      `authority.created server - - - ${join(appliance.folder, 'certs/development/ca.pem')}`,
       'key.created cli it live/camera-1 - publish',
       expect.stringMatching(/^key\.used 127\.0\.0\.1 it live\/camera-1 rtmp encoder /),
       'key.rotated cli it live/camera-1 - grace 1h',
@@ -208,6 +209,7 @@ describe('the audit log', () => {
     expect((await appliance.audit()).map(({ action }) => action)).toEqual([
       'server.started',
       'configuration.changed',
+      'authority.created',
       'server.stopped',
       'server.started',
     ]);
