@@ -59,7 +59,6 @@ export class Archive {
   readonly catalogue: CatalogueStore;
   readonly #clock: Clock;
   readonly #random: Random;
-  readonly #minFreeSpace: number;
   readonly #space: SpaceWatch;
   readonly #recovery: Recovery;
   /** What this process is writing. */
@@ -78,7 +77,6 @@ export class Archive {
     this.catalogue = new CatalogueStore(db);
     this.#clock = clock;
     this.#random = random;
-    this.#minFreeSpace = minFreeSpace;
     this.#space = new SpaceWatch({ measure: () => freeSpace(folder), minFreeSpace, clock, log });
     this.#recovery = new Recovery({
       vault: this.vault,
@@ -155,7 +153,7 @@ export class Archive {
     const file = await this.vault.create(stream, path);
     let locked = false;
     try {
-      await this.#assertSpace();
+      await this.#space.assertRoom();
       locked = before !== undefined && (await this.#isLocked(before));
       await this.catalogue.add({ id, stream, keyId, state: 'recording', startedAt, path, locked, origin });
     } catch (error) {
@@ -295,7 +293,10 @@ export class Archive {
   async beginRecovery(patience: number): Promise<void> {
     const lost = await this.#recovery.findLost();
     for (const one of lost) this.#leftBehind.set(one.stream, one);
-    const recovering = this.#repairBeside(() => this.#recoverAll(lost));
+    const recovering = this.#repairBeside(async () => {
+      await this.#recovery.checkKey();
+      await this.#recoverAll(lost);
+    });
     await new Promise<void>((resolve, reject) => {
       const cancel = this.#clock.after(patience, resolve);
       recovering.then(() => resolve(), reject).finally(cancel);
@@ -383,14 +384,6 @@ export class Archive {
     }
     throw new SetupError('NOT_FOUND', `the file of recording ${entry.id} cannot be read`, {
       hint: `It should be ${this.pathOf(entry)}; restore it, or forget it with: penstock recording delete ${entry.id}`,
-    });
-  }
-
-  async #assertSpace(): Promise<void> {
-    if (this.#minFreeSpace === 0) return;
-    if ((await this.#space.check()) !== 'stop') return;
-    throw new ResourceError('DISK_FULL', `only ${this.freeBytes} bytes are free on the recording volume`, {
-      hint: 'Free space on the recording volume, set recorder.retention, or lower recorder.minFreeSpace.',
     });
   }
 }

@@ -120,6 +120,18 @@ export class CatalogueStore {
     return (await query.execute()).map(toEntry);
   }
 
+  /** The finished recordings that began last, newest first. */
+  async newest(limit: number): Promise<readonly RecordingEntry[]> {
+    const rows = await this.#db
+      .selectFrom('recordings')
+      .selectAll()
+      .where('state', '!=', 'recording')
+      .orderBy('started_at', 'desc')
+      .limit(limit)
+      .execute();
+    return rows.map(toEntry);
+  }
+
   /** Corrects what is said of a recording; only what is given. */
   async update(id: RecordingId, facts: Partial<RecordingEntry>): Promise<void> {
     const row = toColumns(facts);

@@ -1,7 +1,7 @@
 // Finds what a server that is gone left unfinished, and finishes it: rows that still say `recording`, and `.part`
 // files that no row knows. What resists, because its volume takes nothing or is away, is tried again now and then.
 // Leaves out how a file is mended (recording-repair.ts) and when this is done (archive.ts).
-import { ApplianceError } from '../errors.ts';
+import { ApplianceError, ResourceError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import { parseStreamName, type RecordingId, type StreamName } from '../ops/names.ts';
@@ -16,6 +16,9 @@ const retryInterval = 5000;
 const longestRetryInterval = 5 * 60_000;
 /** Files that are tried again at most; what is beyond waits for the next start. */
 const mostResisting = 1000;
+
+/** Recordings that are opened at the start to see whether the key fits, the newest ones. */
+const examined = 20;
 
 /** What its row says of it, or without one its name. */
 export type LostRecording = Pick<RecordingEntry, 'id' | 'stream' | 'keyId' | 'startedAt' | 'path'> &
@@ -72,6 +75,21 @@ export class Recovery {
       if (stray !== undefined && !lost.has(stray.id)) lost.set(stray.id, stray);
     }
     return [...lost.values()].filter(({ id }) => !this.#parts.isOpen(id));
+  }
+
+  /** Says once, and not when somebody needs one of them, that recordings are encrypted with another key. */
+  async checkKey(): Promise<void> {
+    const { catalogue, vault, log } = this.#parts;
+    for (const { id, stream, path } of await catalogue.newest(examined)) {
+      try {
+        await (await vault.open(path)).close();
+      } catch (error) {
+        if (!(error instanceof ResourceError) || error.code !== 'ENCRYPTION_KEY_WRONG') continue;
+        const { code, message: reason, hint } = error;
+        log.error('encryption-key.doubted', { recording: id, stream, code, reason, hint });
+        return;
+      }
+    }
   }
 
   /** Tries again what resisted, where it is time to, one file after the other. Never throws. */

@@ -1,6 +1,7 @@
 // How full the volume of the recordings is: looked at every few seconds, told when it changes. Between warning and
 // stopping there is room for retention to act, and the way back needs more room than the way in, so that nothing
 // flutters. Leaves out what is done about it (retention/, recorder/).
+import { ResourceError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 
@@ -19,6 +20,8 @@ export interface SpaceWatchOptions {
 
 /** Milliseconds from look to look. 100 streams of 8 Mbit/s write 500 MB in this time. */
 const interval = 5000;
+const spaceHint =
+  'Free space on the recording volume, set recorder.retention, or lower recorder.minFreeSpace.';
 /** What must be free again, in units of `minFreeSpace`. */
 const backFromStop = 1.25;
 const lowBelow = 2;
@@ -65,6 +68,14 @@ export class SpaceWatch {
     this.#cancel = undefined;
   }
 
+  /** Looks now. Throws ResourceError DISK_FULL where nothing more may be recorded. */
+  async assertRoom(): Promise<void> {
+    if (this.#options.minFreeSpace === 0 || (await this.check()) !== 'stop') return;
+    throw new ResourceError('DISK_FULL', `only ${this.freeBytes} bytes are free on the recording volume`, {
+      hint: spaceHint,
+    });
+  }
+
   /** Looks now. Never throws. */
   async check(): Promise<SpaceState> {
     const { measure, minFreeSpace, log } = this.#options;
@@ -74,8 +85,7 @@ export class SpaceWatch {
     if (state === this.#state) return state;
     const before = this.#state;
     this.#state = state;
-    const hint =
-      'Free space on the recording volume, set recorder.retention, or lower recorder.minFreeSpace.';
+    const hint = spaceHint;
     const facts = { freeBytes, minFreeSpace };
     if (state === 'stop') log.error('space.exhausted', { ...facts, hint });
     else if (state === 'ample') log.info('space.regained', facts);
