@@ -12,7 +12,6 @@ import { SetupError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
-import { type FileLock, tryLock } from '../store/file-lock.ts';
 import { AcmeHttp, type AcmeResponse } from './acme-http.ts';
 import { acmeLimits } from './acme-limits.ts';
 import { namesKey, orderCertificate } from './acme-order.ts';
@@ -118,7 +117,7 @@ export class AcmeIssuer {
     const early = before !== undefined && before.checkAt > now;
     if (early && before.serial === bundle.serial && before.checkAt <= now + acmeLimits.longestRetryAfter)
       return;
-    const lock = this.#lock();
+    const lock = this.store.lock();
     if (lock === undefined) return; // who holds it writes the state
     try {
       const known = before?.serial === bundle.serial ? before.window : undefined;
@@ -151,7 +150,7 @@ export class AcmeIssuer {
   /** `asked`: an operator wants it now, whether or not it is due. @throws ResourceError CERTIFICATE_UNUSABLE */
   async attempt(asked: boolean): Promise<Outcome> {
     await this.store.prepare();
-    const lock = this.#lock();
+    const lock = this.store.lock();
     if (lock === undefined) return { type: 'busy' };
     try {
       const now = this.#parts.clock.now();
@@ -270,10 +269,6 @@ export class AcmeIssuer {
     if (error instanceof Error && error.constructor === Error)
       return new AcmeFailure({ type: 'unintelligible', detail: error.message }, error);
     throw error;
-  }
-
-  #lock(): FileLock | undefined {
-    return tryLock(this.store.lockFile);
   }
 
   async #openHttp(): Promise<AcmeHttp> {

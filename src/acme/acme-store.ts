@@ -3,6 +3,7 @@
 // what is damaged is set aside and counts as absent, for everything here can be had anew.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { mkdir, open, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { Secret } from '../bytes/secret.ts';
 import { namesOfCertificate, oneLine } from '../certificates/certificate-name.ts';
@@ -11,6 +12,7 @@ import { ResourceError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
+import { type FileLock, tryLock } from '../store/file-lock.ts';
 import { acmeLimits } from './acme-limits.ts';
 import { type AcmeState, emptyState, formatState, parseState } from './acme-state.ts';
 
@@ -57,8 +59,18 @@ export class AcmeStore {
     return join(this.folder, certificateFiles[kind]);
   }
 
-  get lockFile(): string {
-    return join(this.folder, 'lock');
+  /** Undefined when somebody else is at it. Call prepare() before. @throws ResourceError CERTIFICATE_UNUSABLE */
+  lock(): FileLock | undefined {
+    const path = join(this.folder, 'lock');
+    try {
+      return tryLock(path);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      if (!/not a database|malformed/.test(reason)) throw unusable(this.folder, reason, error);
+      // Nobody can hold what is damaged.
+      rmSync(path, { force: true });
+      return undefined;
+    }
   }
 
   /** Makes the folder and removes what a process that died has left. @throws ResourceError CERTIFICATE_UNUSABLE */
@@ -196,12 +208,16 @@ export class AcmeStore {
     } catch (error) {
       const code = codeOf(error);
       if (code === undefined) throw error;
-      throw new ResourceError('CERTIFICATE_UNUSABLE', `${this.folder} cannot be used (${code})`, {
-        hint: 'certsDir must be a folder that this user may write to, on a volume that is not full',
-        cause: error,
-      });
+      throw unusable(this.folder, code, error);
     }
   }
+}
+
+function unusable(folder: string, reason: string, cause: unknown): ResourceError {
+  return new ResourceError('CERTIFICATE_UNUSABLE', `${folder} cannot be used (${reason})`, {
+    hint: 'certsDir must be a folder that this user may write to, on a volume that is not full',
+    cause,
+  });
 }
 
 /** Undefined when the text holds no certificate with its key, or none for a name. */

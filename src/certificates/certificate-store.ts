@@ -156,7 +156,10 @@ export class CertificateStore {
       throw new SetupError(
         'DATA_FOLDER_UNUSABLE',
         `the certificates folder ${this.#root} cannot be used (${codeOf(error)})`,
-        { hint: 'certsDir must name a folder that this user may read and write', cause: error },
+        {
+          hint: 'certsDir must name a folder that this user may read and write, on a volume that is not full',
+          cause: error,
+        },
       );
     }
   }

@@ -1,7 +1,7 @@
 // Certificates from the development authority: made on the first start, checked on every later one, renewed
 // when names change or the end comes near, and rebuilt when the disk holds something that cannot be used.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { ResourceError } from '../errors.ts';
+import { ApplianceError, ResourceError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
@@ -107,7 +107,15 @@ export class DevelopmentSource implements CertificateSource {
       await this.#store.saveLeafKey(leafKeyPem);
     }
     const leafPem = issueLeaf(files.authority, leafKeyPem, this.#names, { now, random });
-    await this.#store.saveLeaf(leafPem);
+    try {
+      await this.#store.saveLeaf(leafPem);
+    } catch (error) {
+      if (!(error instanceof ApplianceError)) throw error;
+      // It can be served from memory, and made again at the next start.
+      const { code, message, hint } = error;
+      log.error('certificate.failed', { code, file: this.certificateFile, message, hint });
+      return { ...files, leafKeyPem, leafPem };
+    }
     const leaf = new X509Certificate(leafPem);
     log.info('certificate.issued', {
       file: this.certificateFile,

@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { acmeLimits } from '../../src/acme/acme-limits.ts';
@@ -98,6 +98,23 @@ it('a folder in the place of a file is set aside too, over what was set aside be
   }
   await store.saveState({ ...emptyState, failures: 1 });
   expect(await store.readState()).toMatchObject({ failures: 1 });
+});
+
+it("a lock that is damaged is nobody's, and one that is held is respected", async () => {
+  const { store } = openStore();
+  await store.prepare();
+  writeFileSync(
+    join(store.folder, 'lock'),
+    'no lock at all, and longer than the header that it should begin with',
+  );
+  expect(store.lock()).toBeUndefined(); // it is made anew the next time
+  const lock = store.lock();
+  expect(lock).toBeDefined();
+  expect(store.lock()).toBeUndefined();
+  lock?.release();
+  store.lock()?.release();
+  rmSync(store.folder, { recursive: true });
+  expect(() => store.lock()).toThrow(expect.objectContaining({ code: 'CERTIFICATE_UNUSABLE' }));
 });
 
 it('removes what a process that died has left, and nothing that is being written', async () => {

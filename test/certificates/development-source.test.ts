@@ -139,6 +139,18 @@ describe('the development authority on disk', () => {
     expect(after.log.events).toEqual(events);
   });
 
+  it('serves a leaf that cannot be saved from memory, and says so', async () => {
+    const root = temporaryFolder();
+    const [made] = await sourceIn(root).source.load();
+    const path = join(root, 'development', 'leaf.pem');
+    rmSync(path);
+    mkdirSync(join(path, 'in the way'), { recursive: true });
+    const later = sourceIn(root, ['ingest.example.com']);
+    const [bundle] = await later.source.load();
+    expect([bundle.names[0], bundle.keyPem.reveal()]).toEqual(['ingest.example.com', made.keyPem.reveal()]);
+    expect(later.log.of('certificate.failed')).toMatchObject([{ code: 'DATA_FOLDER_UNUSABLE', file: path }]);
+  });
+
   it('gives one authority to all who start at the same moment', async () => {
     const root = temporaryFolder();
     const sources = Array.from({ length: 8 }, () => sourceIn(root));
