@@ -50,7 +50,7 @@ export async function showCertificates({ acme, local, parts }: CertificateContex
 
 /**
  * New certificates now, unless the authority or our own restraint wants a pause.
- * @throws AcmeFailure with the reason why there are none
+ * @throws AcmeFailure with the reason why there are none; ResourceError CERTIFICATE_UNUSABLE
  */
 export async function renewCertificates(context: CertificateContext, server: RunningServer): Promise<Report> {
   const { acme, local, parts } = context;
@@ -66,6 +66,9 @@ export async function renewCertificates(context: CertificateContext, server: Run
   const before = forget(await issuer.store.readState(), now);
   refuseWhile(waitBefore(before, namesKey(issuer.names), now, true));
   if (server.runs) {
+    // A server that cannot write there could not tell either.
+    await issuer.store.prepare();
+    issuer.store.lock()?.release();
     await server.ask();
     const after = await finished(issuer, before, parts.clock);
     if (after === undefined) {

@@ -112,3 +112,14 @@ it('a running server that does not answer is not waited for for ever', async () 
     clearInterval(turn);
   }
 });
+
+it('a certificates folder that cannot be used is told at once, also beside a running server', async () => {
+  const certsDir = temporaryFolder();
+  const { context } = await stageWith({ certsDir });
+  writeFileSync(join(certsDir, 'acme'), 'a file in its place');
+  const asked = renewCertificates(
+    { ...context },
+    { runs: true, ask: () => Promise.reject(new Error('asked')) },
+  );
+  await expect(asked).rejects.toMatchObject({ code: 'CERTIFICATE_UNUSABLE' });
+});
