@@ -273,9 +273,8 @@ export async function buildAppliance(
         trustedProxies: config.trustedProxies.flatMap((block) => parseAddressBlock(block) ?? []),
         turnsAway: (address) => gate.turnsAway(address),
         betterUrl: (wanted) => {
-          const { https, rtmps, rtmpts, rtmpe, rtmpte } = urls();
-          if (wanted === 'http') return https;
-          const url = rtmps ?? rtmpts ?? rtmpe ?? rtmpte;
+          if (wanted === 'http') return urls().https;
+          const [url] = Object.values(encoderUrls(urls())); // the safest first
           return url === undefined ? undefined : `${url}/live`;
         },
         clock,
