@@ -5,6 +5,7 @@ import { AcmeIssuer, type AcmeOptions } from '../../src/acme/acme-issuer.ts';
 import { namesKey } from '../../src/acme/acme-order.ts';
 import { parseCertificateName } from '../../src/certificates/certificate-name.ts';
 import { makeKey } from '../support/certificate-files.ts';
+import type { FakeAuthority } from '../support/fake-authority.ts';
 import { acmeStage } from '../support/acme-stage.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -107,6 +108,30 @@ it('a certificate that does not belong to the key of the order is none', async (
   });
   expect(await store.readCertificate('ecdsa')).toBeUndefined();
   expect(await store.readOrder()).toBeUndefined();
+});
+
+it.each<[string, Partial<FakeAuthority>, RegExp]>([
+  ['for other names', { otherNames: ['evil.example'] }, /does not fit .* the names/],
+  ['that is over', { life: -1000 }, /expired already/],
+  ['of 10 MiB', { restOfChain: '#'.repeat(10 << 20) }, /far too long/],
+])('a certificate %s does not take the place of a good one', async (_, habits, reason) => {
+  const { authority, clock, issuer, store } = await stageWith();
+  await issuer.attempt(false);
+  const good = (await store.readCertificate('ecdsa'))?.chainPem;
+  Object.assign(authority, habits);
+  clock.advance(80 * 86_400_000);
+  expect(await issuer.attempt(false)).toMatchObject({
+    type: 'failed',
+    failure: { message: expect.stringMatching(reason) },
+  });
+  expect((await store.readCertificate('ecdsa'))?.chainPem).toBe(good);
+});
+
+it('takes a chain of ten certificates as it is', async () => {
+  const { authority, issuer, store } = await stageWith();
+  authority.restOfChain = authority.root.pem.repeat(9);
+  expect(await issuer.attempt(false)).toEqual({ type: 'issued' });
+  expect((await store.readCertificate('ecdsa'))?.chainPem.match(/BEGIN CERT/g)).toHaveLength(10);
 });
 
 it('the same names are the same set in any order', () => {

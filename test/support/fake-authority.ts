@@ -24,6 +24,9 @@ export class FakeAuthority {
   renewalWindow: { readonly start: number; readonly end: number } | undefined;
   /** The private key of the order: PEM. A real authority takes the public one out of the request. */
   keyOfOrder: () => Promise<string> = async () => '';
+  /** What it certifies, if not what was ordered; and what it sends after the certificate. */
+  otherNames: readonly string[] | undefined;
+  restOfChain = '';
   readonly requests: { readonly path: string; readonly payload: unknown }[] = [];
   readonly caFile: string;
   readonly root: TestIssuer;
@@ -139,8 +142,14 @@ export class FakeAuthority {
     if (path === '/certificate') {
       const life = { notBefore: this.now() - 60_000, notAfter: this.now() + this.life };
       const serial = Uint8Array.of(1, this.requests.length >> 8, this.requests.length & 0xff);
-      const { pem } = makeLeaf(this.root, this.#names, life, await this.keyOfOrder(), serial);
-      return { body: pem };
+      const { pem } = makeLeaf(
+        this.root,
+        this.otherNames ?? this.#names,
+        life,
+        await this.keyOfOrder(),
+        serial,
+      );
+      return { body: pem + this.restOfChain };
     }
     if (path.startsWith('/renewalInfo/') && this.renewalWindow !== undefined) {
       const { start, end } = this.renewalWindow;
