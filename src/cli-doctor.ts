@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import type { CertificateFiles } from './certificate-files/pair-reader.ts';
 import { commandLog, configSource, print, program, reading } from './cli-ground.ts';
 import { type Config, loadConfig } from './config.ts';
 import type { Installation } from './doctor/doctor-cli.ts';
@@ -49,6 +50,8 @@ async function describeInstallation(config: Config): Promise<Installation> {
   const { openKeyStore } = await import('./keys/key-store.ts');
   const { openLiveSessionStore } = await import('./store/live-session-store.ts');
   const { certificate } = config.tls;
+  const files = typeof certificate === 'string' ? [] : certificate;
+  const problems = await Promise.all(files.map(problemWith));
   const keys = () => onStore(config, async (store) => openKeyStore(store).list());
   return {
     configFile: config.file,
@@ -59,7 +62,8 @@ async function describeInstallation(config: Config): Promise<Installation> {
     recordings: config.recorder.directory,
     minFreeSpace: config.recorder.minFreeSpace,
     listeners: config.listeners.map(({ address, accept }) => ({ ...address, accept })),
-    certificateFiles: typeof certificate === 'string' ? [] : certificate.flatMap(pemFileOf),
+    certificateFiles: files.filter((_, index) => problems[index] === undefined).flatMap(pemFileOf),
+    certificateProblems: problems.filter((problem) => problem !== undefined),
     acme: certificate === 'acme' ? await acmeSituation(config) : undefined,
     behindProxy: trustsLoopback(config.trustedProxies),
     clientCertificates: config.tls.clientAuth === 'required',
@@ -104,6 +108,20 @@ function trustsLoopback(blocks: readonly string[]): boolean {
   return blocks
     .flatMap((block) => parseAddressBlock(block) ?? [])
     .some((block) => own.some((address) => blockContains(block, address)));
+}
+
+/** What keeps the server from using the files; undefined for nothing. */
+async function problemWith(
+  files: CertificateFiles,
+): Promise<{ readonly says: string; readonly hint: string } | undefined> {
+  const { readPair } = await import('./certificate-files/pair-reader.ts');
+  try {
+    await readPair(files);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ApplianceError)) throw error;
+    return { says: error.message, hint: error.hint ?? '' };
+  }
 }
 
 /** What is in a .pfx file is seen at the door. */

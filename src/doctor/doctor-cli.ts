@@ -44,6 +44,8 @@ export interface Installation {
   }[];
   /** PEM files of the operator's certificates; empty for those that the server makes or gets itself. */
   readonly certificateFiles: readonly string[];
+  /** What the server would say of the operator's files that it cannot use. */
+  readonly certificateProblems?: readonly { readonly says: string; readonly hint: string }[];
   /** With tls.certificate: acme. */
   readonly acme?: AcmeSituation | undefined;
   /** Connections from this machine have to begin with a PROXY header. */
@@ -117,6 +119,8 @@ async function examineInstallation(context: DoctorContext): Promise<Examination>
   for (const file of installation.certificateFiles) {
     findings.push(...(await checkCertificateFile(file, hosts, clock.now())));
   }
+  for (const problem of installation.certificateProblems ?? [])
+    findings.push({ check: 'certificate', state: 'failed', ...problem });
   if (installation.acme !== undefined) findings.push(checkAcme(installation.acme));
   findings.push(await keysOf(installation, clock.now()));
   for (const listener of installation.listeners) {

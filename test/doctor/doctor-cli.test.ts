@@ -60,6 +60,13 @@ describe('penstock doctor', () => {
     expect((await runDoctor({}, contextFor({ acme }))).text).toMatch(expected);
   });
 
+  it('says of certificate files what the server would say', async () => {
+    const certificateProblems = [{ says: 'the key in k does not belong', hint: 'copy both' }];
+    const { text, failed } = await runDoctor({}, contextFor({ certificateProblems }));
+    expect(text).toMatch(/FAILED +certificate +the key in k does not belong\n +what to do +copy both/);
+    expect(failed).toBe(true);
+  });
+
   it('looks for no wildcard in the DNS: only certificates know those', async () => {
     const { text } = await runDoctor({}, contextFor({ hosts: ['*.example.com'] }));
     expect(text).not.toContain('*.example.com');
