@@ -63,7 +63,7 @@ export class Archive {
   readonly #recovery: Recovery;
   /** What this process is writing. */
   readonly #open = new Map<RecordingId, OpenRecording>();
-  /** The last recording of each stream that an earlier server left unfinished, until the stream is recorded again. */
+  /** The last recording of each stream that an earlier server left unfinished, until another one is finished. */
   readonly #leftBehind = new Map<StreamName, LostRecording>();
   readonly #finishedListeners = new Set<(id: RecordingId) => void>();
   readonly #stopping = new AbortController();
@@ -168,25 +168,26 @@ export class Archive {
       file,
       sealed: async ({ durationMs, gaps }, bytes) => {
         const endedAt = this.#clock.now();
+        this.#leftBehind.delete(stream);
         await this.catalogue.finish(id, { state: 'complete', endedAt, durationMs, bytes, gaps });
         this.#tellFinished(id);
       },
       discarded: async () => void (await this.catalogue.remove(id)),
       broken: async () => {
         const lost = { id, stream, keyId, startedAt, path, locked, origin };
+        this.#leftBehind.delete(stream);
         await this.#recovery.recover(lost, { endedAt: this.#clock.now() });
       },
       closed: () => void this.#open.delete(id),
     });
     this.#open.set(id, recording);
     this.#recovery.hurry(stream);
-    this.#leftBehind.delete(stream);
     return recording;
   }
 
   /**
    * What an earlier server was recording of this stream, with this key, when it was killed at `since` (ms since the
-   * Unix epoch) or later, if nothing was recorded of the stream since then. Its repair may be under way still.
+   * Unix epoch) or later, if no recording of the stream was finished since then. Its repair may be under way still.
    */
   async findInterrupted(
     stream: StreamName,

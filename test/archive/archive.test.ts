@@ -243,7 +243,7 @@ describe('what an earlier server was recording', () => {
     return { ...next, id: recording.id, found };
   }
 
-  it('is found by its stream and key, if it ended lately, until the stream is recorded again', async () => {
+  it('is found by its stream and key, if it ended lately, until another one is finished', async () => {
     const { archive, id, found } = await killed();
     expect(await found()).toBeUndefined(); // nobody looked yet
     await archive.beginRecovery(2000);
@@ -253,8 +253,10 @@ describe('what an earlier server was recording', () => {
     expect(await found(endedAt + 1)).toBeUndefined();
     expect(await found(start, 'other000' as KeyId)).toBeUndefined();
     expect(await archive.findInterrupted('live/other' as StreamName, testKey, start)).toBeUndefined();
+    const { recording: empty } = await beginRecording(archive, []);
+    await empty.discard(); // an encoder that came back and went before its first frame
+    expect(await found()).toEqual({ id, endedAt });
     const { recording } = await beginRecording(archive, someTags());
-    expect(await found()).toBeUndefined();
     await recording.abandon(); // recovered as well, but by the server that recorded it
     expect(await found()).toBeUndefined();
   });

@@ -50,6 +50,11 @@ export class FakeClock implements Clock {
     this.#moveTo(end);
   }
 
+  /** Forgets all timers, as the end of a process does. */
+  silence(): void {
+    this.#timers.clear();
+  }
+
   /** Sets the wall clock alone, as an administrator or NTP would. */
   setNow(now: number): void {
     this.#now = now;
