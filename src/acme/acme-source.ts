@@ -14,8 +14,9 @@ export const renewTopic = 'certificates';
 
 /** Milliseconds between two looks at the clock and the folder; what is due sooner is done sooner. */
 const longestPause = 3_600_000;
-/** Milliseconds until somebody else's attempt, or a disk that failed, is looked at again. */
+/** Milliseconds until a disk that failed is looked at again; and somebody else's attempt, which costs nobody anything. */
 const shortPause = 60_000;
+const busyPause = 5000;
 /** A timer that is late by a moment must not turn the loop into a spin. */
 const shortestPause = 1000;
 
@@ -129,7 +130,7 @@ export class AcmeSource implements CertificateSource {
       this.#tell(outcome, bundle);
       const issued = await this.#adopt();
       if (outcome.type === 'issued' && issued !== undefined) await issuer.refreshRenewal(issued);
-      if (outcome.type === 'busy') pause = shortPause;
+      if (outcome.type === 'busy') pause = busyPause;
       else if (outcome.type === 'waiting') pause = outcome.until - clock.now();
       else if (outcome.type === 'failed') pause = outcome.nextAttemptAt - clock.now();
       else pause = (await issuer.dueAt()) - clock.now();

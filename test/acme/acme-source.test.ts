@@ -1,5 +1,7 @@
 // The loop, with a clock that is turned by hand: what is served on good and bad days, and what an authority sees.
+import { cpSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { AcmeIssuer } from '../../src/acme/acme-issuer.ts';
 import { AcmeSource } from '../../src/acme/acme-source.ts';
 import type { CertificateSource } from '../../src/certificates/certificate-source.ts';
 import { openLocalSource } from '../../src/certificates/local-source.ts';
@@ -57,6 +59,25 @@ describe('on a good day', () => {
     await source.stop();
     await source.stop();
     expect(stage.clock.timers).toBe(0);
+  });
+
+  it('takes over within seconds what another process is about to get', async () => {
+    const stage = await acmeStage();
+    const { source } = sourceOn(stage);
+    await source.load();
+    await stage.store.prepare();
+    const lock = stage.store.lock();
+    source.begin();
+    await pass(stage, 2000, 500);
+    const other = await acmeStage();
+    await new AcmeIssuer(other.options, other.parts).attempt(false);
+    cpSync(other.store.certificateFile('ecdsa'), stage.store.certificateFile('ecdsa'));
+    lock?.release();
+    await pass(stage, 6000, 1000);
+    expect((await source.load())[0].issuer).toBe('CN=Fake authority');
+    expect(source.kind).toBe('acme');
+    expect(stage.authority.asked('/newOrder')).toEqual([]);
+    await source.stop();
   });
 
   it('takes over at once what another process has got', async () => {
