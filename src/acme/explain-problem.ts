@@ -174,6 +174,8 @@ const reachable: Readonly<Record<ChallengeType, string>> = {
 
 /** Some authorities call every validation in vain "unauthorized", and only their words tell more. */
 function sharpened({ type, detail }: AcmeProblem): string {
+  // RFC 7301 3.2: whoever answers there knows no acme-tls/1.
+  if (type === 'tls' && /\bno application protocol\b/i.test(detail)) return 'incorrectResponse';
   if (type !== 'unauthorized') return type;
   if (/\b(?:failed to connect|connection refused|time(?:d )?out|timeout|no route)\b/i.test(detail))
     return 'connection';

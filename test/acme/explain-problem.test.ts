@@ -16,6 +16,12 @@ it.each<[AcmeProblem, RegExp, RegExp]>([
   [{ type: 'dns', detail: 'no TXT', ...validation, challenge: 'dns-01' }, /DNS/, /TXT record/],
   [{ type: 'unauthorized', detail: 'wrong', ...validation }, /another server answers for a\.example/, /443/],
   [{ type: 'unauthorized', detail: 'Failed to connect to 1.2.3.4:443', ...validation }, /^firewall:/, /443/],
+  [
+    { type: 'tls', detail: 'remote error: tls: no application protocol', ...validation },
+    /another server answers for a\.example/,
+    /443/,
+  ],
+  [{ type: 'tls', detail: 'handshake failure', ...validation }, /met a TLS error at a\.example/, /443/],
   [{ type: 'unauthorized', detail: 'DNS problem: NXDOMAIN', ...validation }, /^DNS:/, /A or AAAA/],
   [{ type: 'unauthorized', detail: 'deactivated' }, /refused the request/, /account/],
   [{ type: 'caa', detail: 'forbidden', ...validation }, /CAA record of a\.example/, /CAA/],

@@ -1,10 +1,11 @@
 // An authority on its bad days: the RTMPS port answers within a second of the start, publishing works, hardly
 // anything is asked of the authority, and cert status says in words what is wrong.
 import { once } from 'node:events';
-import { connect } from 'node:tls';
+import { connect, createServer } from 'node:tls';
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest';
 import { AcmeProxy, type Mood } from '../support/acme-proxy.ts';
 import { TestAppliance } from '../support/appliance.ts';
+import { makeIssuer, makeLeaf } from '../support/certificate-files.ts';
 import { Encoder } from '../support/encoder.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-ports.ts';
@@ -72,4 +73,32 @@ it.each<[Mood | 'down', RegExp]>([
   expect(failures.map(({ detail }) => detail)).toEqual(failed === undefined ? [] : [failed['reason']]);
   // One attempt: with the challenge it takes a handful, and the next is more than a minute away.
   expect(proxy.passed.length).toBeLessThan(mood === 'well' ? 12 : 2);
+});
+
+it.each([
+  ['proves nothing of the kind', ['acme-tls/1']],
+  ['knows no ACME', []],
+])('another server that %s answers at the name', async (_, ALPNProtocols) => {
+  proxy.mood = 'well';
+  const leaf = makeLeaf(makeIssuer('Stranger', Date.now()), ['a.test'], {
+    notBefore: Date.now() - 1000,
+    notAfter: Date.now() + 86_400_000,
+  });
+  const stranger = createServer({ cert: leaf.pem, key: leaf.keyPem, ALPNProtocols }, (socket) =>
+    socket.end(),
+  );
+  stranger.on('tlsClientError', () => undefined);
+  await once(stranger.listen(strangerPort, '127.0.0.1'), 'listening');
+  onTestFinished(() => void stranger.close());
+  const appliance = await TestAppliance.start({
+    hosts: ['a.test'],
+    listeners: [{ address: `127.0.0.1:${port}`, accept: ['rtmps'] }],
+    'tls.certificate': 'acme',
+    'acme.directoryUrl': proxy.directoryUrl,
+    'acme.caFile': pebble.caFile,
+  });
+  onTestFinished(() => appliance.stop());
+  const failed = await eventually('a failure', async () => appliance.logged('renewal.failed')[0]);
+  expect(failed['reason']).toMatch(/^another server answers for a\.test: /);
+  expect(failed['hint']).toMatch(/^port 443 of that name must lead/);
 });
