@@ -57,7 +57,7 @@ export async function renewCertificates(context: CertificateContext, server: Run
   if (acme === undefined) {
     const text =
       local.kind === 'files'
-        ? 'Nothing to renew: replace the files that tls.certificate names; they are looked at every day and at start.'
+        ? 'Nothing to renew: replace the files that tls.certificate names; a running server takes them at once.'
         : 'Nothing to renew: the development certificate renews itself in time.';
     return { json: { renewed: false }, text };
   }
