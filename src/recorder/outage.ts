@@ -20,9 +20,9 @@ export class Outage {
   readonly #open: () => Promise<RecordingTarget>;
   #active = false;
   #code: string | undefined;
-  /** The file that waits for a frame to begin with, and since when (monotonic ms). */
+  /** The file that waits for a frame to begin with, and since when one could (monotonic ms). */
   #ready: RecordingTarget | undefined;
-  #readyAt = 0;
+  #readyAt: number | undefined;
   #opening: Promise<void> | undefined;
   #retryAt = 0;
   #delay: number = recorderLimits.retryInterval;
@@ -56,6 +56,7 @@ export class Outage {
 
   /** Tries when it is time to. */
   tick(now: number): void {
+    if (this.#ready !== undefined) this.#readyAt ??= now; // opening may have taken long
     if (!this.#active || this.#ready !== undefined || this.#opening !== undefined || now < this.#retryAt)
       return;
     void this.retry(now).catch(() => undefined); // the next attempt may be luckier
@@ -72,7 +73,9 @@ export class Outage {
 
   /** Is there a file, and for how long (ms) has there been one? */
   readySince(now: number): number | undefined {
-    return this.#ready === undefined ? undefined : now - this.#readyAt;
+    if (this.#ready === undefined) return undefined;
+    this.#readyAt ??= now;
+    return now - this.#readyAt;
   }
 
   /** The file; the outage is over. */
@@ -97,7 +100,7 @@ export class Outage {
     this.#retryAt = now + this.#delay;
     try {
       const ready = await this.#open();
-      this.#readyAt = now;
+      this.#readyAt = undefined;
       if (this.#over) await ready.discard();
       else this.#ready = ready;
     } catch (error) {
