@@ -5,6 +5,8 @@ import { describe, expect, it, vi } from 'vitest';
 import { doorLimits } from '../../src/door/door-limits.ts';
 import { openDoor } from '../support/open-door.ts';
 
+const day = 86_400_000;
+
 async function versionFor(port: number, options: ConnectionOptions): Promise<string | null> {
   const socket: TLSSocket = connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...options });
   await once(socket, 'secureConnect');
@@ -42,6 +44,26 @@ describe('TLS versions', () => {
     const after = [await serial({}), await serial({ servername: 'localhost' })];
     expect(after[0]).not.toBe(before[0]);
     expect(after[1]).not.toBe(before[1]);
+  });
+
+  describe.each(['TLSv1.2', 'TLSv1.3'] as const)('a session is resumed, %s', (maxVersion) => {
+    it.each([
+      ['within the day', false, day - 1, true],
+      ['not the day after: the ticket keys are others', false, day, false],
+      ['not when the certificate was renewed in between', true, 0, false],
+    ])('%s', async (_, renewed, pause, resumed) => {
+      const { ports, certificates, clock } = await openDoor();
+      const options = { port: ports[0]!, host: '127.0.0.1', rejectUnauthorized: false, maxVersion };
+      const first = connect({ ...options, servername: 'localhost' });
+      const [session] = (await once(first, 'session')) as [Buffer];
+      first.destroy();
+      if (renewed) certificates.renew(['localhost']);
+      clock.advance(pause);
+      const second = connect({ ...options, servername: 'localhost', session });
+      await once(second, 'secureConnect');
+      expect(second.isSessionReused()).toBe(resumed);
+      second.destroy();
+    });
   });
 
   it('a hello that never ends is looked through to its limit only, then left to OpenSSL', async () => {
