@@ -1,5 +1,5 @@
-// Finds what a server that is gone left unfinished, and finishes it: rows that still say `recording`, and `.part`
-// files that no row knows. What resists, because its volume takes nothing or is away, is tried again now and then.
+// Finds what a server that is gone left unfinished, and finishes it: rows that still say `recording`, and files
+// that no row knows, `.part` or of late. What resists, because its volume takes nothing or is away, is tried again now and then.
 // Leaves out how a file is mended (recording-repair.ts) and when this is done (archive.ts).
 import { ApplianceError, ResourceError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
@@ -19,6 +19,9 @@ const mostResisting = 1000;
 
 /** Recordings that are opened at the start to see whether the key fits, the newest ones. */
 const examined = 20;
+
+/** Milliseconds before the last row in which a file may have lost its own; a segment may have begun long ago. */
+const forgetfulTime = 24 * 3600_000;
 
 /** What its row says of it, or without one its name. */
 export type LostRecording = Pick<RecordingEntry, 'id' | 'stream' | 'keyId' | 'startedAt' | 'path'> &
@@ -70,9 +73,17 @@ export class Recovery {
     const { catalogue, vault } = this.#parts;
     const lost = new Map<RecordingId, LostRecording>();
     for (const entry of await catalogue.list({ state: 'recording' })) lost.set(entry.id, entry);
-    for (const path of await listFiles(vault.folder, partSuffix)) {
-      const stray = await this.#identify(path);
-      if (stray !== undefined && !lost.has(stray.id)) lost.set(stray.id, stray);
+    const [newest] = await catalogue.newest(1);
+    const latest = Math.max(
+      newest?.startedAt ?? -Infinity,
+      ...[...lost.values()].map((one) => one.startedAt),
+    );
+    for (const file of await listFiles(vault.folder, '')) {
+      const isPart = file.endsWith(partSuffix);
+      if (!isPart && !isRecent(file, latest)) continue;
+      const stray = await this.#identify(isPart ? file.slice(0, -partSuffix.length) : file);
+      if (stray === undefined || lost.has(stray.id)) continue;
+      if (isPart || (await catalogue.find(stray.id)) === undefined) lost.set(stray.id, stray);
     }
     return [...lost.values()].filter(({ id }) => !this.#parts.isOpen(id));
   }
@@ -179,9 +190,8 @@ export class Recovery {
     log.info('recording.recovered', { recording: id, stream, durationMs, bytes, cutBytes });
   }
 
-  /** Whose a `.part` file is, by its path; undefined for a file that is not named like ours. */
-  async #identify(part: string): Promise<LostRecording | undefined> {
-    const path = part.slice(0, -partSuffix.length);
+  /** Whose a file is, by its path without `.part`; undefined for a file that is not named like ours. */
+  async #identify(path: string): Promise<LostRecording | undefined> {
     const slash = path.lastIndexOf('/');
     const stream = parseStreamName(path.slice(0, slash));
     const name = parseRecordingFileName(path.slice(slash + 1));
@@ -189,4 +199,13 @@ export class Recovery {
     const entry = await this.#parts.catalogue.find(name.id);
     return entry ?? { id: name.id, stream, keyId: undefined, startedAt: name.startedAt, path };
   }
+}
+
+/**
+ * Did a finished file begin so late that a power cut may have taken its row, with the last words of the database?
+ * `latest`: when the last recording that has a row began; without any the database was lost, which is for reindex.
+ */
+function isRecent(path: string, latest: number): boolean {
+  const name = parseRecordingFileName(path.slice(path.lastIndexOf('/') + 1));
+  return name !== undefined && latest !== -Infinity && name.startedAt >= latest - forgetfulTime;
 }

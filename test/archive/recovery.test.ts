@@ -1,7 +1,7 @@
 // The repair of a killed server's files is tested through the archive (archive.test.ts); here is what only an
 // interrupted or repeated recovery shows.
 import { readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import { Recovery } from '../../src/archive/recovery.ts';
 import { gapScript } from '../../src/flv/script-data.ts';
@@ -105,5 +105,28 @@ describe('recovery', () => {
     await next.archive.recover();
     const entry = await next.archive.find(recording.id);
     expect(entry).toMatchObject({ gaps, endedAt: recording.startedAt + 2405 + 7000 });
+  });
+
+  it('takes in a finished file whose row went with the power, but no stranger, and no list that was lost', async () => {
+    const { archive, clock, dataFolder, db, folder } = await openTestArchive();
+    const day = 24 * 3600_000;
+    const made = [];
+    for (const startedAt of [clock.now() - 2 * day, clock.now(), clock.now() + 1000]) {
+      const { recording, writer } = await beginRecording(archive, someTags(), startedAt);
+      await writer.end('unpublished');
+      made.push((await archive.find(recording.id))!);
+    }
+    const [old, kept, fresh] = made;
+    const forget = (id: string) => db.deleteFrom('recordings').where('id', '=', id).execute();
+    await forget(old!.id);
+    await forget(fresh!.id);
+    writeFileSync(join(folder, dirname(kept!.path), 'holiday.flv'), 'a stranger');
+    const next = await openTestArchive({ dataFolder });
+    expect(await next.archive.recover()).toMatchObject([{ id: fresh!.id, outcome: 'recovered' }]);
+    const { durationMs, bytes, path } = fresh!;
+    expect(await next.archive.find(fresh!.id)).toMatchObject({ state: 'recovered', durationMs, bytes, path });
+    expect(await next.archive.recover()).toEqual([]);
+    await Promise.all(made.map(({ id }) => forget(id)));
+    expect(await next.archive.recover()).toEqual([]);
   });
 });
