@@ -58,11 +58,12 @@ export async function createKey(given: NewKeyArguments, context: KeyCliContext):
   if (given.qr !== undefined) requirePublishUrl(given, context);
   const { key, secret } = await makeKey(given, context);
   const { id, stream, role, server, expiresAt } = describeKey(key, context.serverUrls);
+  const from = formatInstant(key.notBefore);
   const settings = encoderSettings(key, secret.reveal(), server);
   return {
     json: { id, stream, role, key: secret.reveal(), server, expiresAt, settings },
     text: [
-      `Key ${id} may ${role} ${stream}${expiresAt === null ? '' : ` until ${expiresAt}`}.`,
+      `Key ${id} may ${role} ${stream}${from === null ? '' : ` from ${from}`}${expiresAt === null ? '' : ` until ${expiresAt}`}.`,
       '',
       secretText(secret.reveal(), server, settings, settings === null ? undefined : given.qr?.(settings.url)),
     ].join('\n'),

@@ -9,7 +9,8 @@ import {
   ResourceError,
   TransportError,
 } from '../errors.ts';
-import type { LogFields } from '../ops/log.ts';
+import type { LineBudget } from '../ops/line-budget.ts';
+import type { Log, LogFields } from '../ops/log.ts';
 
 export interface Farewell {
   /** onStatus for a publisher, or undefined when nobody would listen. Never holds a key or a name. */
@@ -99,4 +100,23 @@ export function farewellFor(error: unknown): Farewell {
     level: 'error',
     fields: { bug: true, stack: stack?.split('\n').slice(0, 6).join(' | ') },
   };
+}
+
+/** What the ends of sessions that never published may say: any stranger can cause those. */
+export type StrangerLines = LineBudget<'refused' | 'ended'>;
+
+/** Says in the log why a session ended. `lines` for one that never published. */
+export function logFarewell(log: Log, error: unknown, lines: StrangerLines | undefined): void {
+  const { level, fields } = farewellFor(error);
+  if (level === 'error') log.error('session.failed', fields);
+  else if (level === 'debug') {
+    if (!(error instanceof RefusedError)) log.debug('session.broken', fields);
+    else if (error.code === 'SIGN_IN_REQUIRED') log.debug('session.challenged', fields);
+    else log.debug('session.refused', fields);
+  } else {
+    const line = lines === undefined ? {} : lines.take(level === 'warn' ? 'refused' : 'ended');
+    if (line === undefined) return;
+    if (level === 'warn') log.warn('session.refused', { ...fields, ...line });
+    else log.info('session.ended', { ...fields, ...line });
+  }
 }

@@ -15,6 +15,7 @@ import type { LiveSessionStore, RecordingStatus } from '../store/live-session-st
 import { kickTopic } from './stream-cli.ts';
 import type { Publishing } from './publishing.ts';
 import { Session, type SessionLimits } from './session.ts';
+import type { StrangerLines } from './farewell.ts';
 import { sessionLimits } from './session-limits.ts';
 import { SignInMemory } from './sign-in-memory.ts';
 
@@ -64,7 +65,7 @@ export interface SessionFigures {
 export class SessionRegistry implements Component {
   readonly #options: SessionRegistryOptions;
   readonly #signIns: SignInMemory;
-  readonly #lines: LineBudget<'refused' | 'ended'>;
+  readonly #lines: StrangerLines;
   readonly #sessions = new Set<Session>();
   readonly #figures = new Map<Publishing, { readonly id: string; bytes: number; at: number }>();
   readonly #cancels: (() => void)[] = [];

@@ -10,11 +10,10 @@ import type { EndReason } from '../hub/publication.ts';
 import type { StreamHub } from '../hub/stream-hub.ts';
 import type { KeyGate } from '../keys/key-gate.ts';
 import type { Clock } from '../ops/clock.ts';
-import type { LineBudget } from '../ops/line-budget.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
 import { Entrance, isSigningIn, type SigningIn } from './entrance.ts';
-import { farewellFor } from './farewell.ts';
+import { farewellFor, logFarewell, type StrangerLines } from './farewell.ts';
 import { beginPublishing, countTag, endReasonOf, type Publishing } from './publishing.ts';
 import type { SignInMemory } from './sign-in-memory.ts';
 import { concerns, type Withdrawal, withdrawalRefusal } from './withdrawal.ts';
@@ -40,7 +39,7 @@ export interface SessionParts {
   readonly hub: StreamHub;
   readonly signIns: SignInMemory;
   /** For the ends of sessions that never published: any stranger can cause those. */
-  readonly lines: LineBudget<'refused' | 'ended'>;
+  readonly lines: StrangerLines;
   /** Called once a publication is live, and once more when it has ended. */
   readonly onPublishing: (session: Session, publishing: Publishing) => void;
   readonly onUnpublished: (session: Session, publishing: Publishing) => void;
@@ -333,23 +332,7 @@ export class Session {
     this.#connection.close();
     this.transport.write(this.#connection.takeOutput());
     this.transport.close();
-    this.#sayInLog(error);
-  }
-
-  #sayInLog(error: unknown): void {
-    const { level, fields } = farewellFor(error);
-    const log = this.#log;
-    if (level === 'error') log.error('session.failed', fields);
-    else if (level === 'debug' && !(error instanceof RefusedError)) log.debug('session.broken', fields);
-    else if (level === 'debug' && fields['code'] === 'SIGN_IN_REQUIRED')
-      log.debug('session.challenged', fields);
-    else if (level === 'debug') log.debug('session.refused', fields);
-    else {
-      const line = this.#hasPublished ? {} : this.#parts.lines.take(level === 'warn' ? 'refused' : 'ended');
-      if (line === undefined) return;
-      if (level === 'warn') log.warn('session.refused', { ...fields, ...line });
-      else log.info('session.ended', { ...fields, ...line });
-    }
+    logFarewell(this.#log, error, this.#hasPublished ? undefined : this.#parts.lines);
   }
 
   #ended(error: Error | undefined): void {

@@ -78,6 +78,12 @@ describe('penstock key create', () => {
     ]);
   });
 
+  it('says from when to when it works', async () => {
+    const { context } = await openKeyRoom();
+    const { text } = await createKey({ stream: 'live/camera-1', ...everyRule }, context);
+    expect(text).toMatch(/may publish live\/camera-1 from 2026-11-23T08:00:00\.000Z until 2026-12-22T/);
+  });
+
   it('keeps every rule', async () => {
     const { context, makeKey } = await openKeyRoom();
     const { id } = await makeKey(everyRule);
