@@ -262,7 +262,7 @@ class Stage {
   async step(): Promise<string> {
     const source = this.sources[this.below(this.sources.length)]!;
     const [own, other] = source.keyId === 'key00001' ? ['key00001', 'key00002'] : ['key00002', 'key00001'];
-    const choice = this.below(24);
+    const choice = this.below(25);
     if (source.publication === undefined && choice < 12) {
       await this.pass([100, 3000, 29_000, 31_000, 45_000][choice] ?? 0);
       await this.publish(source, choice % 3 === 0 ? other : own);
@@ -278,6 +278,7 @@ class Stage {
     else if (choice === 18) source.clockOffset += this.below(4_000_000) - 2_000_000;
     else if (choice === 19) await this.send(source, true);
     else if (choice === 20) await this.pass(this.below(20_000));
+    else if (choice === 24) this.clock.setNow(this.clock.now() + this.below(200_000_000) - 100_000_000);
     else if (this.trouble !== undefined) await this.mendDisk();
     else if (choice === 21) await this.kill();
     else await this.breakDisk();
