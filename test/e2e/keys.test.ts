@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { TestAppliance } from '../support/appliance.ts';
-import { Encoder } from '../support/encoder.ts';
+import { Encoder, type Refusal } from '../support/encoder.ts';
 import { syntheticFrames } from '../support/media.ts';
 
 async function started(settings = {}): Promise<TestAppliance> {
@@ -133,21 +133,29 @@ describe('keys', () => {
     expect(takes.map(({ durationMs }) => durationMs)).toEqual([1000, 1000]);
   });
 
-  it('of twenty publishers at once with one key exactly one goes on', async () => {
-    const appliance = await started();
-    const { key } = await appliance.createKey('live/camera-1');
-    const encoders = Array.from({ length: 20 }, () => new Encoder({ port: appliance.port, name: key }));
-    const losers = new Set<Encoder>();
-    const nineteen = Promise.withResolvers<void>();
-    for (const encoder of encoders) {
-      void encoder.ended.then(() => {
-        losers.add(encoder);
-        if (losers.size === 19) nineteen.resolve();
-      });
-    }
-    await nineteen.promise;
-    const [winner] = encoders.filter((encoder) => !losers.has(encoder));
-    expect(winner?.events).toEqual([{ type: 'published' }]);
-    await winner?.finish();
-  });
+  it.each([
+    ['takeover', 'NetStream.Failed', 'A newer session with the same stream key took over.'],
+    ['refuse', 'NetStream.Publish.BadName', 'This stream is already being published by another encoder.'],
+  ])(
+    'of twenty publishers at once with one key exactly one goes on, and each other hears why (%s)',
+    async (duplicatePublisher, code, description) => {
+      const appliance = await started({ duplicatePublisher });
+      const { key } = await appliance.createKey('live/camera-1');
+      const encoders = Array.from({ length: 20 }, () => new Encoder({ port: appliance.port, name: key }));
+      const losers = new Map<Encoder, Refusal | undefined>();
+      const nineteen = Promise.withResolvers<void>();
+      for (const encoder of encoders) {
+        void encoder.ended.then((words) => {
+          losers.set(encoder, words);
+          if (losers.size === 19) nineteen.resolve();
+        });
+      }
+      await nineteen.promise;
+      expect([...losers.values()]).toEqual(Array.from({ length: 19 }, () => ({ code, description })));
+      const [winner] = encoders.filter((encoder) => !losers.has(encoder));
+      await winner?.published;
+      expect(winner?.events).toEqual([{ type: 'published' }]);
+      await winner?.finish();
+    },
+  );
 });

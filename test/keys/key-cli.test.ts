@@ -80,7 +80,7 @@ describe('penstock key create', () => {
 
   it('says from when to when it works', async () => {
     const { context } = await openKeyRoom();
-    const { text } = await createKey({ stream: 'live/camera-1', ...everyRule }, context);
+    const { text } = await createKey(everyRule, context);
     expect(text).toMatch(/may publish live\/camera-1 from 2026-11-23T08:00:00\.000Z until 2026-12-22T/);
   });
 
