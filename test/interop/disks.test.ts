@@ -121,6 +121,27 @@ it('a volume that turns read-only is left, and used again once it is mounted ane
   expect(partOf(victim.sent, after!)[1]).toBe(victim.sent.length);
 });
 
+it('a volume that goes away is left, and what was on it is listed again, whole, once it is back', async () => {
+  let image = '';
+  const { server, volume, victim, neighbour } = await stage(async (folder) => {
+    image = join(temporaryFolder(), 'image');
+    await mountImage(folder, image);
+  });
+  const gone = await server.growingRecording('live/victim', 2000);
+  await unmount(volume);
+  expect(await server.event('recording.failed')).toMatchObject({ recording: gone.id });
+  await told(victim, 'NetStream.Record.Start'); // in the folder that the volume had covered
+  await finish(server, victim, neighbour);
+  await mountAgain(volume, image);
+  const back = await eventually('the recording that was away', async () =>
+    (await server.recordings()).find(({ id }) => id === gone.id),
+  );
+  expect(back).toMatchObject({ state: 'recovered', keyId: gone.keyId });
+  const [from, to] = partOf(victim.sent, back);
+  expect(from).toBe(headers);
+  expect(victim.sent[to - 1]?.timestamp).toBeGreaterThan(2000);
+});
+
 it('a folder that is removed under a recording is made again for the rest of it', async () => {
   const { server, volume, victim, neighbour } = await stage(() => undefined);
   const gone = await server.growingRecording('live/victim', 1000);
