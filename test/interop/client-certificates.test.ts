@@ -96,6 +96,15 @@ describe('an encoder with a certificate', () => {
       ),
     );
     expect(audit.detail).toContain(`certificate ${serial}, encoder`);
+    const used = await eventually('the last use', async () => {
+      const shown = await asking.json<Record<string, unknown>>('key', 'show', key.id);
+      return shown['lastUsedAt'] === null ? undefined : shown;
+    });
+    expect(used).toMatchObject({
+      lastUsedFrom: '127.0.0.1',
+      lastUsedDoor: 'rtmps',
+      lastUsedEncoder: expect.stringContaining('Lavf') as string,
+    });
   });
 
   it('may still use a stream key, which then decides', async () => {
