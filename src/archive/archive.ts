@@ -63,7 +63,7 @@ export class Archive {
   readonly #recovery: Recovery;
   /** What this process is writing. */
   readonly #open = new Map<RecordingId, OpenRecording>();
-  /** The last recording of each stream that an earlier server left unfinished, until another one is finished. */
+  /** The last recording of each stream that an earlier server left unfinished, until another is done. */
   readonly #leftBehind = new Map<StreamName, LostRecording>();
   readonly #finishedListeners = new Set<(id: RecordingId) => void>();
   readonly #stopping = new AbortController();
@@ -182,12 +182,13 @@ export class Archive {
     });
     this.#open.set(id, recording);
     this.#recovery.hurry(stream);
+    if (before === undefined) this.#leftBehind.delete(stream);
     return recording;
   }
 
   /**
    * What an earlier server was recording of this stream, with this key, when it was killed at `since` (ms since the
-   * Unix epoch) or later, if no recording of the stream was finished since then. Its repair may be under way still.
+   * Unix epoch) or later, if no other event of the stream has begun since then. Its repair may be under way still.
    */
   async findInterrupted(
     stream: StreamName,

@@ -243,7 +243,7 @@ describe('what an earlier server was recording', () => {
     return { ...next, id: recording.id, found };
   }
 
-  it('is found by its stream and key, if it ended lately, until another one is finished', async () => {
+  it('is found by its stream and key, if it ended lately, until another event begins', async () => {
     const { archive, id, found } = await killed();
     expect(await found()).toBeUndefined(); // nobody looked yet
     await archive.beginRecovery(2000);
@@ -253,11 +253,28 @@ describe('what an earlier server was recording', () => {
     expect(await found(endedAt + 1)).toBeUndefined();
     expect(await found(start, 'other000' as KeyId)).toBeUndefined();
     expect(await archive.findInterrupted('live/other' as StreamName, testKey, start)).toBeUndefined();
-    const { recording: empty } = await beginRecording(archive, []);
-    await empty.discard(); // an encoder that came back and went before its first frame
+    const begin = (continues?: RecordingId) =>
+      archive.create({ stream: testStream, keyId: testKey, startedAt: start, origin: testOrigin, continues });
+    await (await begin(id)).discard(); // an encoder that came back and went before its first frame
     expect(await found()).toEqual({ id, endedAt });
-    const { recording } = await beginRecording(archive, someTags());
-    await recording.abandon(); // recovered as well, but by the server that recorded it
+    const another = await begin();
+    expect(await found()).toBeUndefined();
+    await another.abandon(); // recovered as well, but by the server that recorded it
+    expect(await found()).toBeUndefined();
+  });
+
+  it('is found no more once something that continues it is finished', async () => {
+    const { archive, id, found } = await killed();
+    await archive.beginRecovery(2000);
+    const next = await archive.create({
+      stream: testStream,
+      keyId: testKey,
+      startedAt: start,
+      origin: testOrigin,
+      continues: id,
+    });
+    expect(await found()).toMatchObject({ id });
+    await next.abandon();
     expect(await found()).toBeUndefined();
   });
 
