@@ -178,8 +178,8 @@ class Stage {
     const continues =
       same && source.begun && (before !== undefined || this.clock.monotonic() <= source.mayReturnUntil);
     if (this.trouble !== undefined || source.killed) source.event = undefined;
-    else if (!continues || source.event === undefined) {
-      source.event = continues ? undefined : (this.#events += 1);
+    else if (!continues) {
+      source.event = this.#events += 1;
       source.begun = false;
     }
     source.keyId = keyId;
