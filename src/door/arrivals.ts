@@ -75,8 +75,10 @@ export class Arrivals {
     code: 'TOO_MANY_CONNECTIONS' | 'ADDRESS_LOCKED_OUT' = 'TOO_MANY_CONNECTIONS',
   ): void {
     this.#refused[code] += 1;
-    const line = this.#options.lines.take('refused');
-    if (line !== undefined) this.#options.log.warn('connection.refused', { peer: address, code, ...line });
+    const { log, lines } = this.#options;
+    const line = lines.take('refused');
+    if (line === undefined) log.debug('connection.refused', { peer: address, code });
+    else log.warn('connection.refused', { peer: address, code, ...line });
   }
 
   /** How many were turned away so far, by code. */
@@ -118,8 +120,10 @@ export class Arrivals {
       socket.removeListener('readable', look);
       if (header.kind === 'invalid') {
         const hint = 'trustedProxies must only name machines that send the PROXY protocol';
-        const line = this.#options.lines.take('proxy-garbled');
-        if (line !== undefined) this.#options.log.warn('proxy.garbled', { peer: own.address, hint, ...line });
+        const { log, lines } = this.#options;
+        const line = lines.take('proxy-garbled');
+        if (line === undefined) log.debug('proxy.garbled', { peer: own.address });
+        else log.warn('proxy.garbled', { peer: own.address, hint, ...line });
         socket.destroy();
         return;
       }
@@ -133,7 +137,8 @@ export class Arrivals {
     const { log, lines } = this.#options;
     const line = lines.take('timed-out');
     const code = 'HANDSHAKE_TIMEOUT';
-    if (line !== undefined) log.info('connection.timed-out', { code, peer: address, ...line });
+    if (line === undefined) log.debug('connection.timed-out', { code, peer: address });
+    else log.info('connection.timed-out', { code, peer: address, ...line });
     socket.destroy();
   }
 }

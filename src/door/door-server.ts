@@ -188,14 +188,11 @@ export class DoorServer implements Component {
     if (kind === 'http') return this.#takeHttp(socket, first, visitor, tls);
     if (kind === 'tls' && !tls) return this.#tls.take(socket, first, visitor);
     socket.destroy();
+    const { log } = this.#options;
+    const fields = { code: 'PROTOCOL_UNKNOWN', peer: visitor.peer.address, firstByte: first[0] ?? 0 };
     const line = this.#lines.take('garbled');
-    if (line === undefined) return;
-    this.#options.log.info('connection.garbled', {
-      code: 'PROTOCOL_UNKNOWN',
-      peer: visitor.peer.address,
-      firstByte: first[0] ?? 0,
-      ...line,
-    });
+    if (line === undefined) log.debug('connection.garbled', fields);
+    else log.info('connection.garbled', { ...fields, ...line });
   }
 
   #takeRtmp(socket: Socket, first: Buffer, visitor: Visitor, door: RtmpDoor): void {

@@ -15,7 +15,7 @@ export class LineBudget<Kind extends string> {
     this.#perMinute = perMinute;
   }
 
-  /** Undefined: this line is not to be written. Else the fields it gets: how many were left out before it, if any. */
+  /** Undefined: this line is for the level debug only. Else the fields it gets: how many were left out before it, if any. */
   take(kind: Kind): { readonly leftOut?: number } | undefined {
     const now = this.#clock.monotonic();
     let minute = this.#kinds.get(kind);

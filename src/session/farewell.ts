@@ -115,8 +115,9 @@ export function logFarewell(log: Log, error: unknown, lines: StrangerLines | und
     else log.debug('session.refused', fields);
   } else {
     const line = lines === undefined ? {} : lines.take(level === 'warn' ? 'refused' : 'ended');
-    if (line === undefined) return;
-    if (level === 'warn') log.warn('session.refused', { ...fields, ...line });
+    if (line === undefined && level === 'warn') log.debug('session.refused', fields);
+    else if (line === undefined) log.debug('session.ended', fields);
+    else if (level === 'warn') log.warn('session.refused', { ...fields, ...line });
     else log.info('session.ended', { ...fields, ...line });
   }
 }
