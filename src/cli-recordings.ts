@@ -122,9 +122,16 @@ function addEvidenceCommands(recording: Command): void {
     .option('--public-key <file>', 'with --file: evidence-key.pub.pem of the server that recorded')
     .action(async (id: string | undefined, options: { file?: string; publicKey?: string }) => {
       const { verifyFile, verifyRecordings } = await import('./evidence/evidence-cli.ts');
+      const { serverRuns } = await import('./store/server-lock.ts');
       if (options.file === undefined && options.publicKey === undefined) {
         await onGround(async (ground, config) =>
-          verifyRecordings(await openTheArchive(ground, config), { id, dataFolder: config.dataDir }),
+          verifyRecordings(await openTheArchive(ground, config), {
+            id,
+            dataFolder: config.dataDir,
+            wait: serverRuns(config.dataDir)
+              ? (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds))
+              : undefined,
+          }),
         );
       } else if (options.file === undefined || options.publicKey === undefined || id !== undefined) {
         throw new SetupError('ARGUMENT_INVALID', '--file and --public-key belong together, without an ID', {

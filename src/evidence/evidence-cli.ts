@@ -2,6 +2,7 @@
 // makes it fail.
 import { createReadStream, existsSync } from 'node:fs';
 import type { Archive } from '../archive/archive.ts';
+import type { RecordingEntry } from '../archive/catalogue-store.ts';
 import { mustFind } from '../archive/recording-cli.ts';
 import { SetupError } from '../errors.ts';
 import { formatTable, type Report } from '../ops/report.ts';
@@ -10,10 +11,21 @@ import { readManifestOf } from './manifest-file.ts';
 import { reindexRecordings } from './reindex.ts';
 import { verifyContent, verifyRecording, type Verification } from './verification.ts';
 
+export interface VerifyOptions {
+  readonly id?: string | undefined;
+  readonly dataFolder: string;
+  /** Set when a server runs, which signs what has just been finished: how to wait a little (ms). */
+  readonly wait?: ((milliseconds: number) => Promise<void>) | undefined;
+}
+
+/** Milliseconds that a running server is given to sign what is finished, and between two looks. */
+const patience = 10_000;
+const glance = 100;
+
 /** Checks one recording, or all that are finished. Throws SetupError NOT_FOUND or ARGUMENT_INVALID, ResourceError. */
 export async function verifyRecordings(
   archive: Archive,
-  { id, dataFolder }: { readonly id?: string | undefined; readonly dataFolder: string },
+  { id, dataFolder, wait }: VerifyOptions,
 ): Promise<Report> {
   const wanted = id === undefined ? await archive.catalogue.list() : [await mustFind(archive, id)];
   const finished = wanted.filter(({ state }) => state !== 'recording');
@@ -24,7 +36,9 @@ export async function verifyRecordings(
   }
   const publicKey = findPublicKey(dataFolder);
   const results: { id: string; stream: string; verification: Verification }[] = [];
+  let patient = wait === undefined ? 0 : patience;
   for (const entry of finished) {
+    for (; patient > 0 && !(await isSigned(archive, entry)); patient -= glance) await wait?.(glance);
     const verification = await verifyRecording(archive, entry, publicKey);
     results.push({ id: entry.id, stream: entry.stream, verification });
   }
@@ -45,6 +59,13 @@ export async function verifyRecordings(
         : `${formatTable(['ID', 'STREAM', 'STATUS', 'DETAIL'], rows)}\n${summary}`,
     failed: bad > 0,
   };
+}
+
+/** Or is gone, and so is signed by nobody any more. */
+async function isSigned({ catalogue }: Archive, { id, sha256 }: RecordingEntry): Promise<boolean> {
+  if (sha256 !== undefined) return true;
+  const entry = await catalogue.find(id);
+  return entry === undefined || entry.sha256 !== undefined;
 }
 
 /**

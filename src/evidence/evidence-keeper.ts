@@ -18,13 +18,15 @@ import {
   type PreviousSegment,
 } from './manifest.ts';
 import { readManifest, removeManifest, writeManifest } from './manifest-file.ts';
-import { mediaFactsOf } from './media-facts.ts';
+import { type MediaFacts, mediaFactsOf } from './media-facts.ts';
 
-/** While something is recorded: rest so many times as long as the last piece (256 KiB) took, at least 1 ms. */
+/** While something is recorded: rest so many times as long as the last piece took, at least 1 ms. */
 const restFactor = 3;
+/** Bytes of one piece: a millisecond of the event loop at most, and no more allocations than one for each file. */
+const pieceLength = prefixLength;
 
 export interface EvidenceKeeperParts {
-  readonly archive: Pick<Archive, 'folder' | 'catalogue' | 'read' | 'openCount' | 'onFinished'>;
+  readonly archive: Pick<Archive, 'folder' | 'catalogue' | 'openForRead' | 'openCount' | 'onFinished'>;
   readonly key: EvidenceKey;
   readonly clock: Clock;
   readonly log: Log;
@@ -123,16 +125,16 @@ export class EvidenceKeeper implements Component {
   ): Promise<Manifest> {
     const { archive, key } = this.#parts;
     const digest = new FileDigest();
-    let beginning = Buffer.alloc(0);
+    let media: MediaFacts | undefined;
     await this.#readCalmly(entry, (piece) => {
       digest.push(piece);
-      if (beginning.length < prefixLength) beginning = Buffer.concat([beginning, piece]);
+      media ??= mediaFactsOf(piece);
     });
     const previous: PreviousSegment | undefined = before && { id: before.id, sha256: before.sha256 ?? null };
     const manifest = makeManifest({
       entry,
       digests: digest.finish(),
-      media: mediaFactsOf(beginning),
+      media: media ?? mediaFactsOf(new Uint8Array()),
       previous,
       publicKeyId: key.publicKey.id,
     });
@@ -141,14 +143,26 @@ export class EvidenceKeeper implements Component {
     return manifest;
   }
 
-  async #readCalmly({ id }: RecordingEntry, take: (piece: Uint8Array) => void): Promise<void> {
+  /** The pieces are borrowed: all of them are the same memory. */
+  async #readCalmly({ id }: RecordingEntry, take: (borrowed: Uint8Array) => void): Promise<void> {
     const { archive, clock } = this.#parts;
-    let begun = clock.monotonic();
-    for await (const piece of archive.read(id)) {
-      this.#stopping.signal.throwIfAborted();
-      take(piece);
-      if (archive.openCount > 0) await this.#rest(Math.max(1, restFactor * (clock.monotonic() - begun)));
-      begun = clock.monotonic();
+    const readable = await archive.openForRead(id);
+    if (readable === undefined) return;
+    const { handle, size } = readable;
+    try {
+      const piece = new Uint8Array(Math.min(pieceLength, size));
+      for (let position = 0; position < size;) {
+        const begun = clock.monotonic();
+        const length = Math.min(pieceLength - (position % pieceLength), size - position);
+        const { bytesRead } = await handle.read(piece, 0, length, position);
+        if (bytesRead === 0) return;
+        this.#stopping.signal.throwIfAborted();
+        take(piece.subarray(0, bytesRead));
+        position += bytesRead;
+        if (archive.openCount > 0) await this.#rest(Math.max(1, restFactor * (clock.monotonic() - begun)));
+      }
+    } finally {
+      await readable.close();
     }
   }
 

@@ -36,6 +36,24 @@ describe('penstock recording verify', () => {
     await expect(unknown).rejects.toMatchObject({ code: 'NOT_FOUND' });
   });
 
+  it('waits for a server that is about to sign, and not for one that does not', async () => {
+    const { archive, dataFolder, keeper, record } = await openEvidence();
+    const id = await record();
+    const waits: number[] = [];
+    const idle = async (milliseconds: number) => void waits.push(milliseconds);
+    expect(await verifyRecordings(archive, { dataFolder, wait: idle })).toMatchObject({
+      failed: true,
+      json: [{ id, status: 'unsigned' }],
+    });
+    expect(waits.reduce((sum, milliseconds) => sum + milliseconds)).toBe(10_000);
+    const signing = async () => {
+      await keeper.start();
+      await keeper.idle();
+    };
+    expect((await verifyRecordings(archive, { dataFolder, wait: signing })).failed).toBe(false);
+    await keeper.stop();
+  });
+
   it('checks a file alone, with nothing but its manifest and the public key', async () => {
     const { dataFolder, first, path } = await setUp();
     const folder = temporaryFolder();

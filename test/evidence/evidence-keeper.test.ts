@@ -108,7 +108,7 @@ describe('the keeper of the evidence', () => {
       }
       await new Promise((resolve) => setImmediate(resolve));
     }
-    expect(rests).toBeGreaterThan(10);
+    expect(rests).toBeGreaterThan(2); // after each MiB
     await writer.end('unpublished');
     await keeper.idle();
     expect((await archive.find(recording.id))?.sha256).toBeDefined();
