@@ -51,9 +51,9 @@ const loaderFile = fileURLToPath(new URL('bench-loader.ts', import.meta.url));
 
 /** Milliseconds for a fresh server to come to rest. */
 const rest = 500;
-/** Milliseconds between looks at the server, and at the files. */
+/** Milliseconds between looks at the server, and at the files: checksums begin as soon as these are finished. */
 const sampleTick = 250;
-const fileTick = 50;
+const fileTick = 10;
 /** Milliseconds after the last byte in which files must be sealed. */
 const longestSeal = 20_000;
 /** Milliseconds in which checksums, made in the background, must be there. */
