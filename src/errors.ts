@@ -132,3 +132,19 @@ export class ResourceError extends ApplianceError<ResourceErrorCode> {}
 
 /** The operator's trouble: one line and a hint on stderr, exit code 2 (NOT_FOUND: 1). */
 export class SetupError extends ApplianceError<SetupErrorCode> {}
+
+/** What a log line says of work that failed and is not given up for good; what nobody foresaw is a bug of ours. */
+export function failureFields(error: unknown) {
+  const known = error instanceof ApplianceError;
+  return {
+    code: known ? error.code : undefined,
+    reason: error instanceof Error ? error.message : String(error),
+    hint: known ? error.hint : undefined,
+    bug: known ? undefined : true,
+  };
+}
+
+/** The code of an error of the operating system, such as ENOENT; undefined for any other. */
+export function systemCodeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}

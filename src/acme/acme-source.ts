@@ -5,7 +5,7 @@ import type {
   CertificateKind,
   CertificateSource,
 } from '../certificates/certificate-source.ts';
-import { ApplianceError } from '../errors.ts';
+import { failureFields } from '../errors.ts';
 import type { CancelTimer } from '../ops/clock.ts';
 import { type AcmeOptions, AcmeIssuer, type AcmeParts, type Outcome } from './acme-issuer.ts';
 
@@ -102,15 +102,7 @@ export class AcmeSource implements CertificateSource {
     try {
       pause = await this.#look(asked);
     } catch (error) {
-      const known = error instanceof ApplianceError;
-      const reason = error instanceof Error ? error.message : String(error);
-      if (this.#begun)
-        this.#parts.log.error('renewal.failed', {
-          code: known ? error.code : undefined,
-          reason,
-          hint: known ? error.hint : undefined,
-          bug: known ? undefined : true,
-        });
+      if (this.#begun) this.#parts.log.error('renewal.failed', failureFields(error));
     }
     if (this.#begun) this.#wake(this.#asked ? 0 : Math.min(Math.max(pause, shortestPause), longestPause));
   }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { Secret } from '../bytes/secret.ts';
 import { namesOfCertificate, oneLine } from '../certificates/certificate-name.ts';
 import type { CertificateBundle, CertificatePair } from '../certificates/certificate-source.ts';
-import { ResourceError } from '../errors.ts';
+import { ResourceError, systemCodeOf } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import type { Random } from '../ops/random.ts';
@@ -162,7 +162,7 @@ export class AcmeStore {
       if (!found.isFile() || found.size > acmeLimits.fileSize) return '';
       return await readFile(path, 'utf8');
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined;
+      if (systemCodeOf(error) === 'ENOENT') return undefined;
       throw error;
     }
   }
@@ -206,7 +206,7 @@ export class AcmeStore {
     try {
       return await work();
     } catch (error) {
-      const code = codeOf(error);
+      const code = systemCodeOf(error);
       if (code === undefined) throw error;
       throw unusable(this.folder, code, error);
     }
@@ -267,8 +267,4 @@ function parseBlock(text: string): Record<string, unknown> {
   } catch {
     return {};
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }

@@ -14,7 +14,7 @@ import {
   type FileHandle,
 } from 'node:fs/promises';
 import { dirname, join, sep } from 'node:path';
-import { ResourceError } from '../errors.ts';
+import { ResourceError, systemCodeOf } from '../errors.ts';
 import type { StreamName } from '../ops/names.ts';
 import { partSuffix } from './recording-name.ts';
 
@@ -77,7 +77,7 @@ export async function removeFile(root: string, path: string): Promise<void> {
     await unlink(target);
     await syncFolder(dirname(target));
   } catch (error) {
-    if (codeOf(error) !== 'ENOENT') {
+    if (systemCodeOf(error) !== 'ENOENT') {
       throw asResourceError(error, 'RECORDING_WRITE_FAILED', 'could not be removed');
     }
   }
@@ -119,7 +119,7 @@ export async function freeSpace(root: string): Promise<number> {
   } catch (error) {
     // The folder is made when it is needed; until then its parent says what there will be.
     const parent = dirname(root);
-    return codeOf(error) === 'ENOENT' && parent !== root ? freeSpace(parent) : Infinity;
+    return systemCodeOf(error) === 'ENOENT' && parent !== root ? freeSpace(parent) : Infinity;
   }
 }
 
@@ -253,7 +253,7 @@ async function namesIn(folder: string, kind: 'folder' | 'file'): Promise<string[
     const wanted = entries.filter((entry) => (kind === 'folder' ? entry.isDirectory() : entry.isFile()));
     return wanted.map((entry) => entry.name).sort();
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return [];
+    if (systemCodeOf(error) === 'ENOENT') return [];
     throw asResourceError(error, 'RECORDING_OPEN_FAILED', 'could not be looked for');
   }
 }
@@ -311,7 +311,7 @@ function asResourceError(
   what: string,
 ): ResourceError {
   if (error instanceof ResourceError) return error;
-  const reason = codeOf(error);
+  const reason = systemCodeOf(error);
   if (reason === 'ENOSPC' || reason === 'EDQUOT') {
     return new ResourceError('DISK_FULL', 'the recording volume has no space left', {
       hint: 'Free space on the recording volume or set recorder.retention; the next recording starts by itself.',
@@ -322,9 +322,4 @@ function asResourceError(
     hint: 'Check that recorder.directory is mounted, healthy and writable for the user that Penstock runs as.',
     cause: error,
   });
-}
-
-function codeOf(error: unknown): string | undefined {
-  if (!(error instanceof Error) || !('code' in error)) return undefined;
-  return typeof error.code === 'string' ? error.code : undefined;
 }

@@ -3,7 +3,7 @@
 // that a second run would not do once more.
 import { constants } from 'node:fs';
 import { open, unlink, type FileHandle } from 'node:fs/promises';
-import { ResourceError, SetupError } from '../errors.ts';
+import { ResourceError, SetupError, systemCodeOf } from '../errors.ts';
 import { finalHead, headLength, type ClientMetadata } from '../flv/file-head.ts';
 import { FileSummary } from '../flv/file-summary.ts';
 import { anyMetadataOf, SalvageReader, type Hole } from '../flv/salvage-reader.ts';
@@ -169,5 +169,5 @@ async function writeAt(target: FileHandle, bytes: Uint8Array, position: number):
 }
 
 function reasonOf(error: unknown): string {
-  return error instanceof Error && 'code' in error ? String(error.code) : String(error);
+  return systemCodeOf(error) ?? String(error);
 }

@@ -1,7 +1,7 @@
 // Finds what a server that is gone left unfinished, and finishes it: rows that still say `recording`, and files
 // that no row knows, `.part` or of late. What resists, because its volume takes nothing or is away, is tried again now and then.
 // Leaves out how a file is mended (recording-repair.ts) and when this is done (archive.ts).
-import { ApplianceError, ResourceError } from '../errors.ts';
+import { failureFields, ResourceError } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Log } from '../ops/log.ts';
 import { parseStreamName, type RecordingId, type StreamName } from '../ops/names.ts';
@@ -147,18 +147,9 @@ export class Recovery {
     } catch (error) {
       // A later attempt, or the next start, begins it again.
       if (signal?.aborted === true) return { id, stream, outcome: 'interrupted' };
-      const known = error instanceof ApplianceError;
-      const reason = error instanceof Error ? error.message : String(error);
-      if (!this.#resist(lost, endedAt)) return { id, stream, outcome: 'failed', reason };
-      log.error('recovery.failed', {
-        recording: id,
-        stream,
-        code: known ? error.code : undefined,
-        reason,
-        hint: known ? error.hint : undefined,
-        bug: known ? undefined : true,
-      });
-      return { id, stream, outcome: 'failed', reason };
+      const fields = failureFields(error);
+      if (this.#resist(lost, endedAt)) log.error('recovery.failed', { recording: id, stream, ...fields });
+      return { id, stream, outcome: 'failed', reason: fields.reason };
     }
   }
 

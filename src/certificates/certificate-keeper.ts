@@ -2,7 +2,7 @@
 // when the source says so, chosen by server name. A look that fails changes nothing: what was served before is
 // served on, and the log says so. Never waits for the network. Where certificates come from is the source's matter.
 import { createSecureContext, type SecureContext } from 'node:tls';
-import { ApplianceError, ResourceError } from '../errors.ts';
+import { failureFields, ResourceError } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
@@ -119,13 +119,8 @@ export class CertificateKeeper implements Component {
     try {
       await this.#load();
     } catch (error) {
-      const known = error instanceof ApplianceError;
-      this.#parts.log.error('certificate.failed', {
-        code: known ? error.code : undefined,
-        message: error instanceof Error ? error.message : String(error),
-        hint: known ? error.hint : undefined,
-        bug: known ? undefined : true,
-      });
+      const { reason: message, ...fields } = failureFields(error);
+      this.#parts.log.error('certificate.failed', { message, ...fields });
       this.#remind();
     }
   }

@@ -3,7 +3,7 @@
 // start. Leaves out checking (verification.ts).
 import type { Archive } from '../archive/archive.ts';
 import type { RecordingEntry } from '../archive/catalogue-store.ts';
-import { ApplianceError } from '../errors.ts';
+import { failureFields, systemCodeOf } from '../errors.ts';
 import type { Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
@@ -80,7 +80,7 @@ export class EvidenceKeeper implements Component {
         }
       }
     } catch (error) {
-      log.error('evidence.failed', failureFields(error));
+      log.error('evidence.failed', evidenceFailure(error));
     }
   }
 
@@ -106,7 +106,7 @@ export class EvidenceKeeper implements Component {
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       this.#failed.add(id); // until the next start
-      log.error('evidence.failed', { recording: id, stream, ...failureFields(error) });
+      log.error('evidence.failed', { recording: id, stream, ...evidenceFailure(error) });
     }
   }
 
@@ -182,15 +182,13 @@ export class EvidenceKeeper implements Component {
   }
 }
 
-function failureFields(error: unknown) {
-  const known = error instanceof ApplianceError;
-  const ofSystem = error instanceof Error && 'code' in error;
+/** A file that cannot be read is no bug, though nobody has sorted the error. */
+function evidenceFailure(error: unknown) {
+  const fields = failureFields(error);
+  if (fields.bug === undefined) return fields;
   return {
-    code: known ? error.code : undefined,
-    reason: error instanceof Error ? error.message : String(error),
-    hint: known
-      ? error.hint
-      : 'Check that the recordings folder is healthy and writable; it is tried at the next start.',
-    bug: known || ofSystem ? undefined : true,
+    ...fields,
+    hint: 'Check that the recordings folder is healthy and writable; it is tried at the next start.',
+    bug: systemCodeOf(error) === undefined ? true : undefined,
   };
 }

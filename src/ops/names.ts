@@ -23,7 +23,12 @@ export function parseStreamName(text: string): StreamName | undefined {
   return streamNamePattern.test(text) && !text.includes('..') ? (text as StreamName) : undefined;
 }
 
+/** How a setting names all streams of the app of this one: `live/*`. */
+export function appPatternOf(stream: string): string {
+  return `${stream.slice(0, stream.indexOf('/'))}/*`;
+}
+
 /** Whether a stream is meant by `live/camera-1`, itself, or by `live/*`, all of its app. */
 export function streamMatches(pattern: string, stream: StreamName): boolean {
-  return pattern === stream || pattern === `${stream.slice(0, stream.indexOf('/'))}/*`;
+  return pattern === stream || pattern === appPatternOf(stream);
 }

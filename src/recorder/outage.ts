@@ -1,6 +1,6 @@
 // The time in which a stream goes on and its recording does not, because the disk failed or is full: a new file is
 // tried again and again, less often when what was begun does not last. Leaves out who is told when (take.ts).
-import { ApplianceError, ResourceError } from '../errors.ts';
+import { ApplianceError, failureFields, ResourceError } from '../errors.ts';
 import type { Notice } from '../hub/publication.ts';
 import type { Log } from '../ops/log.ts';
 import type { RecordingTarget } from './recording-writer.ts';
@@ -123,13 +123,9 @@ export function noRoom(): ResourceError {
 
 /** Tells the log that a recording ended before its time. */
 export function reportFailure(log: Log, error: unknown, recording: RecordingTarget | undefined): void {
-  const known = error instanceof ApplianceError;
   log.error('recording.failed', {
     recording: recording?.id,
-    code: known ? error.code : undefined,
-    reason: error instanceof Error ? error.message : String(error),
-    hint: known ? error.hint : undefined,
-    bug: known ? undefined : true,
+    ...failureFields(error),
     bytes: recording?.bytes,
   });
 }

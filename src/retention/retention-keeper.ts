@@ -2,7 +2,7 @@
 // Each leaves a line in the log and in the audit log. Leaves out the decision (retention-rule.ts).
 import type { Archive } from '../archive/archive.ts';
 import type { RecordingEntry } from '../archive/catalogue-store.ts';
-import { ApplianceError } from '../errors.ts';
+import { failureFields } from '../errors.ts';
 import type { CancelTimer, Clock } from '../ops/clock.ts';
 import type { Component } from '../ops/component.ts';
 import type { Log } from '../ops/log.ts';
@@ -137,14 +137,4 @@ async function removeOne(
   });
   log.info('recording.expired', { recording: id, stream, bytes, reason });
   return true;
-}
-
-function failureFields(error: unknown) {
-  const known = error instanceof ApplianceError;
-  return {
-    code: known ? error.code : undefined,
-    reason: error instanceof Error ? error.message : String(error),
-    hint: known ? error.hint : undefined,
-    bug: known ? undefined : true,
-  };
 }

@@ -1,6 +1,7 @@
 // Which recordings go, and why: those that are too old, then the oldest of what is too much, for one stream and for
 // all. Locked ones and those in the making never go, though their bytes count. pure.
 import type { RecordingEntry } from '../archive/catalogue-store.ts';
+import { appPatternOf } from '../ops/names.ts';
 
 /** Durations in milliseconds, sizes in bytes; null = no limit. */
 export interface StreamRetention {
@@ -53,7 +54,7 @@ export function oldestToGo(entries: readonly RecordingEntry[]): RecordingEntry |
 /** The rules of one stream: its own word, else that of its app, else what holds for all. */
 export function rulesFor(stream: string, rules: RetentionRules): StreamRetention {
   const own = Object.hasOwn(rules.streams, stream) ? rules.streams[stream] : undefined;
-  const pattern = `${stream.slice(0, stream.indexOf('/'))}/*`;
+  const pattern = appPatternOf(stream);
   const ofApp = Object.hasOwn(rules.streams, pattern) ? rules.streams[pattern] : undefined;
   const choose = (name: keyof StreamRetention): number | null => {
     for (const said of [own?.[name], ofApp?.[name]]) if (said !== undefined) return said;
