@@ -1,7 +1,6 @@
 // The files of recordings as everybody but the disk sees them: plain FLV, whether or not the operator wants them
 // encrypted where they lie. The form of an encrypted file is in encryption/; here it meets files.
 import type { KeyObject } from 'node:crypto';
-import { sealedHeadLength, readSealedHead } from '../encryption/sealed-format.ts';
 import { SealedReader } from '../encryption/sealed-reader.ts';
 import { SealedWriter } from '../encryption/sealed-writer.ts';
 import { headLength } from '../flv/file-head.ts';
@@ -75,7 +74,6 @@ export class RecordingVault {
 
   async #decrypted(stored: StoredFile): Promise<DecryptedFile | undefined> {
     try {
-      if (!(await isEncrypted(stored))) return undefined;
       return await DecryptedFile.open(stored, this.#encryption?.key);
     } catch (error) {
       await stored.close();
@@ -155,8 +153,8 @@ class DecryptedFile implements StoredFile {
     this.#reader = reader;
   }
 
-  /** Throws ResourceError ENCRYPTION_KEY_WRONG or RECORDING_DAMAGED. */
-  static async open(stored: StoredFile, key: KeyObject | undefined): Promise<DecryptedFile> {
+  /** Undefined for a plain file. Throws ResourceError ENCRYPTION_KEY_WRONG or RECORDING_DAMAGED. */
+  static async open(stored: StoredFile, key: KeyObject | undefined): Promise<DecryptedFile | undefined> {
     const reader = await SealedReader.open(
       {
         read: (position, length) => readFrom(stored, position, length),
@@ -164,7 +162,7 @@ class DecryptedFile implements StoredFile {
       },
       key,
     );
-    return new DecryptedFile(stored, reader);
+    return reader === undefined ? undefined : new DecryptedFile(stored, reader);
   }
 
   /** Of its records, for a repair that goes on writing. */
@@ -202,11 +200,6 @@ class DecryptedFile implements StoredFile {
   close(): Promise<void> {
     return this.#stored.close();
   }
-}
-
-/** Whether a file begins like an encrypted recording. */
-async function isEncrypted(stored: StoredFile): Promise<boolean> {
-  return readSealedHead(await readFrom(stored, 0, sealedHeadLength)) !== undefined;
 }
 
 async function readFrom(stored: StoredFile, position: number, length: number): Promise<Uint8Array> {

@@ -51,13 +51,13 @@ export class SealedReader {
   }
 
   /**
-   * Throws ResourceError ENCRYPTION_KEY_WRONG when the file was encrypted with another key, RECORDING_DAMAGED when its
-   * head is not whole.
+   * Undefined when the file does not begin like an encrypted one. Throws ResourceError ENCRYPTION_KEY_WRONG when it was
+   * encrypted with another key, RECORDING_DAMAGED when its head was changed.
    */
-  static async open(stored: StoredBytes, key: KeyObject | undefined): Promise<SealedReader> {
+  static async open(stored: StoredBytes, key: KeyObject | undefined): Promise<SealedReader | undefined> {
     const bytes = await stored.read(0, sealedHeadLength);
     const head = readSealedHead(bytes);
-    if (head === undefined) throw damaged('it does not begin like an encrypted recording');
+    if (head === undefined) return undefined;
     if (key === undefined || keyIdOf(key) !== head.keyId) throw wrongKey(head.keyId, key);
     const fileKey = fileKeyOf(key, head.salt);
     if (!headIsGenuine(bytes, fileKey)) throw damaged('its first 64 bytes were changed');

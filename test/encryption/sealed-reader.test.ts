@@ -46,9 +46,14 @@ class TwoFiles {
   }
 }
 
-function openStored(stored: () => Buffer, withKey: typeof key | undefined = key): Promise<SealedReader> {
+async function openStored(
+  stored: () => Buffer,
+  withKey: typeof key | undefined = key,
+): Promise<SealedReader> {
   const read = async (position: number, length: number) => stored().subarray(position, position + length);
-  return SealedReader.open({ read, size: async () => stored().length }, withKey);
+  const reader = await SealedReader.open({ read, size: async () => stored().length }, withKey);
+  if (reader === undefined) throw new Error('not taken for an encrypted recording');
+  return reader;
 }
 
 async function readAll(reader: SealedReader, start = 0, end = Infinity): Promise<Buffer> {
@@ -80,6 +85,11 @@ describe('an encrypted recording', () => {
     file.append(10).patch().append(20).finish();
     await reader.refresh();
     expect(await readAll(reader)).toEqual(file.plain);
+  });
+
+  it('is told from a plain one', async () => {
+    const read = async () => Buffer.from('FLV');
+    expect(await SealedReader.open({ read, size: async () => 3 }, key)).toBeUndefined();
   });
 
   it('says which key it needs when another one is given, or none', async () => {
