@@ -52,15 +52,20 @@ beforeAll(async () => {
   await runReal('ffmpeg', ['-v', 'error', '-y', '-i', sample, '-t', '3', ...size, '-f', 'flv', small]);
 });
 
+/** ffmpeg publishes the sample as `live/one`, and is killed once so many milliseconds are recorded. */
+async function publishAndDie(appliance: TestAppliance, url: string, milliseconds: number): Promise<void> {
+  const encoder = publishWithFfmpeg(sample, url, { live: true });
+  await appliance.recorded('live/one', milliseconds);
+  encoder.kill('SIGKILL');
+  await encoder.ended;
+}
+
 describe('a reconnect', () => {
   it('of ffmpeg, killed and started again, goes on in the same file', async () => {
     const appliance = await started();
     const { key, id } = await appliance.createKey('live/one');
     const url = `rtmp://127.0.0.1:${appliance.port}/live/${key}`;
-    const first = publishWithFfmpeg(sample, url, { live: true });
-    await appliance.recorded('live/one', 2500);
-    first.kill('SIGKILL');
-    await first.ended;
+    await publishAndDie(appliance, url, 2500);
     await expect.poll(() => appliance.logged('recording.interrupted').length).toBe(1);
     const [waiting] = await appliance.recordings();
     expect(waiting).toMatchObject({ state: 'recording' });
@@ -87,10 +92,7 @@ describe('a reconnect', () => {
     const appliance = await started();
     const { key } = await appliance.createKey('live/one');
     const url = `rtmp://127.0.0.1:${appliance.port}/live/${key}`;
-    const first = publishWithFfmpeg(sample, url, { live: true });
-    await appliance.recorded('live/one', 1500);
-    first.kill('SIGKILL');
-    await first.ended;
+    await publishAndDie(appliance, url, 1500);
     await publishWithFfmpeg(short, url).finish();
     const { entry, path } = await appliance.finishedRecording('live/one');
     const { streams, format } = await probe(path);
@@ -192,10 +194,7 @@ describe('segments', () => {
     const appliance = await started();
     const { key } = await appliance.createKey('live/one');
     const url = `rtmp://127.0.0.1:${appliance.port}/live/${key}`;
-    const first = publishWithFfmpeg(sample, url, { live: true });
-    await appliance.recorded('live/one', 1500);
-    first.kill('SIGKILL');
-    await first.ended;
+    await publishAndDie(appliance, url, 1500);
     await publishWithFfmpeg(small, url).finish();
     const entries = await appliance.finishedRecordings('live/one', 2);
     expect(entries[1]?.id).toBe(`${entries[0]?.id}-2`);

@@ -10,6 +10,7 @@ import { describe, expect, it } from 'vitest';
 import { encodeAmf0 } from '../../src/amf/amf0-encoder.ts';
 import { ServerConnection } from '../../src/connection/server-connection.ts';
 import { ProtocolError } from '../../src/errors.ts';
+import { Dice } from '../support/fuzz-dice.ts';
 import { chunkHeader, joined } from '../support/hostile-bytes.ts';
 import { slicesAt } from '../support/slices.ts';
 
@@ -115,24 +116,6 @@ function corpusRandom(length: number): Uint8Array {
     return createHash('sha256').update('corpus').update(block).digest();
   });
   return new Uint8Array(Buffer.concat(blocks));
-}
-
-/** xorshift32: which input is damaged how. */
-class Dice {
-  #state: number;
-  constructor(seed: number) {
-    this.#state = seed;
-  }
-  /** 0 to sides - 1. */
-  roll(sides: number): number {
-    this.#state ^= this.#state << 13;
-    this.#state ^= this.#state >>> 17;
-    this.#state ^= this.#state << 5;
-    return (this.#state >>> 0) % Math.max(1, sides);
-  }
-  pick<T>(list: readonly T[]): T {
-    return list[this.roll(list.length)] as T;
-  }
 }
 
 const words = [

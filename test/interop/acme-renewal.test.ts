@@ -4,7 +4,6 @@
 import { once } from 'node:events';
 import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
-import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { TagType } from '../../src/flv/tag.ts';
 import { AcmeProxy } from '../support/acme-proxy.ts';
@@ -13,7 +12,7 @@ import { Encoder } from '../support/encoder.ts';
 import { eventually } from '../support/eventually.ts';
 import { freePorts } from '../support/free-ports.ts';
 import { firstDifference, type Frame, framesIn } from '../support/media.ts';
-import { Pebble } from '../support/pebble.ts';
+import { Pebble, trustedSerial } from '../support/pebble.ts';
 import { ServerProcess } from '../support/server-process.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -46,17 +45,7 @@ function settingsWith(settings: TestSettings = {}): TestSettings {
   };
 }
 
-async function serialServed(): Promise<string | undefined> {
-  const socket = connect({ port, host: '127.0.0.1', servername: 'a.test', ca: root });
-  try {
-    await once(socket, 'secureConnect');
-    return socket.getPeerCertificate().serialNumber;
-  } catch {
-    return undefined;
-  } finally {
-    socket.destroy();
-  }
-}
+const serialServed = () => trustedSerial({ port, servername: 'a.test', ca: root });
 
 async function startWith(settings: TestSettings = {}): Promise<TestAppliance> {
   const appliance = await TestAppliance.start(settingsWith(settings));

@@ -2,12 +2,12 @@
 // takes RTMPS; and a real encoder that checks them.
 import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
+import { connect, type ConnectionOptions } from 'node:tls';
 import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { TestAppliance, type TestSettings } from '../support/appliance.ts';
 import { freePorts } from '../support/free-ports.ts';
-import { Pebble } from '../support/pebble.ts';
+import { Pebble, trustedSerial } from '../support/pebble.ts';
 import { makeSample, publishWithFfmpeg } from '../support/real-clients.ts';
 import { eventually } from '../support/eventually.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
@@ -41,18 +41,8 @@ async function startWith(settings: TestSettings): Promise<TestAppliance> {
   return appliance;
 }
 
-/** Serial number of what is served to a client that trusts the authority alone; undefined when it does not. */
-async function trusted(servername: string, options: object = {}): Promise<string | undefined> {
-  const socket = connect({ port: tlsPort, host: '127.0.0.1', servername, ca: root, ...options });
-  try {
-    await once(socket, 'secureConnect');
-    return socket.getPeerCertificate().serialNumber;
-  } catch {
-    return undefined;
-  } finally {
-    socket.destroy();
-  }
-}
+const trusted = (servername: string, options: ConnectionOptions = {}) =>
+  trustedSerial({ port: tlsPort, servername, ca: root, ...options });
 
 /** A program that keeps pebble's DNS, as an operator would write it. */
 function dnsHook(): string {
@@ -120,7 +110,7 @@ it(
   { timeout: 60_000 },
   async () => {
     const appliance = await startWith({ hosts: ['a.test', '127.0.0.1'], 'acme.rsa': true });
-    const onlyRsa = { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' };
+    const onlyRsa = { ciphers: 'ECDHE-RSA-AES128-GCM-SHA256', maxVersion: 'TLSv1.2' as const };
     const old = await eventually('a certificate with RSA', () => trusted('a.test', onlyRsa));
     const modern = await trusted('a.test');
     expect(new Set([modern, old]).size).toBe(2);

@@ -6,9 +6,10 @@ import { createHash } from 'node:crypto';
 export class Dice {
   #state: number;
 
-  /** The same seed throws the same numbers; any text or bytes will do. */
-  constructor(seed: string | Uint8Array) {
-    this.#state = createHash('sha256').update(seed).digest().readInt32BE() | 1;
+  /** The same seed throws the same numbers; any text or bytes will do, or a number other than 0 as it is. */
+  constructor(seed: string | Uint8Array | number) {
+    this.#state =
+      typeof seed === 'number' ? seed : createHash('sha256').update(seed).digest().readInt32BE() | 1;
   }
 
   /** 0 to sides - 1. */

@@ -1,8 +1,10 @@
 // A real ACME authority: Debian's pebble, with pebble-challtestsrv as its DNS, where every name is 127.0.0.1.
 // Validation takes no artificial time. The listeners to be validated are named at the start.
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
+import { connect, type ConnectionOptions } from 'node:tls';
 import { eventually } from './eventually.ts';
 import { freePorts } from './free-ports.ts';
 import { makeIssuer, makeLeaf, writePair } from './certificate-files.ts';
@@ -118,5 +120,18 @@ export class Pebble {
   async stop(): Promise<void> {
     this.#agent.destroy();
     await Promise.all(this.#processes.map((one) => one.discard()));
+  }
+}
+
+/** Serial number of what is served to a client that trusts `ca` alone; undefined when it does not trust that. */
+export async function trustedSerial(options: ConnectionOptions): Promise<string | undefined> {
+  const socket = connect({ host: '127.0.0.1', ...options });
+  try {
+    await once(socket, 'secureConnect');
+    return socket.getPeerCertificate().serialNumber;
+  } catch {
+    return undefined;
+  } finally {
+    socket.destroy();
   }
 }
